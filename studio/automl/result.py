@@ -1,0 +1,118 @@
+"""What a search tells while it runs and what it hands back."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+class TrialState(enum.StrEnum):
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration that was tried.
+
+    Attributes:
+        number: From 0, without a gap, over restarts too.
+        score: The metric itself in its own direction; None for one that did not finish.
+        started_at: Aware UTC time.
+        message: Why it failed or was given up, empty otherwise.
+    """
+
+    number: int
+    algorithm: str
+    params: Mapping[str, Any]
+    score: float | None
+    state: TrialState
+    duration_s: float
+    started_at: datetime
+    message: str = ""
+
+
+class Observer(Protocol):
+    """Hears of a search's progress, in the thread that called ``search`` alone.
+
+    What a method raises ends the search: its processes are stopped and the error goes to the caller.
+    """
+
+    def phase(self, phase: str, fraction: float, message: str) -> None:
+        """Where the search is: a phase of a run and how much of it is done, 0..1."""
+
+    def log(self, level: str, message: str) -> None:
+        """One line for the run's log; it begins with a bracketed stage."""
+
+    def trial(self, trial: Trial) -> None:
+        """A trial has ended."""
+
+    def metric(self, name: str, value: float, step: int) -> None:
+        """A point of a curve; the step is the trial's number."""
+
+
+@dataclass(frozen=True)
+class SplitPrediction:
+    """The final model's predictions on one split.
+
+    Attributes:
+        row_index: Positions in the table that was given, of shape (n_rows,).
+        y_true: Labels (strings) or numbers of shape (n_rows,).
+        y_pred: Likewise.
+        proba: Class probabilities of shape (n_rows, n_labels), None for regression.
+    """
+
+    row_index: IntArray
+    y_true: npt.NDArray[Any]
+    y_pred: npt.NDArray[Any]
+    proba: FloatArray | None
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A fitted model and how it came to be.
+
+    Attributes:
+        estimator: Fitted scikit-learn pipeline: a data frame with the feature columns in, ``predict`` (in the
+            target's own type) and, for classification, ``predict_proba`` and ``classes_`` out.
+        algorithm: Name of a family, or ``ensemble``.
+        hyperparameters: What the algorithm was fitted with; of an ensemble its members, each with its weight.
+        metric: What the candidates were compared by.
+        score: The winner's validation score.
+        candidates: Every trial by number, and last the ensemble if there was one.
+        labels: All classes as strings in the order of the probabilities, None for regression.
+        positive_label: The positive one of two labels, None otherwise.
+        splits: Predictions on ``train`` (at most 20 000 rows), ``validation`` (made by models that had not seen the
+            row) and ``test``.
+        metrics: The catalogue's metrics by split.
+        intervals: Their 95 % bootstrap intervals by split.
+        importances: Shares that sum to 1 per input column, by method (``gain``, ``split``); empty where the
+            algorithm knows none.
+        rows_used: Rows that were trained or evaluated on.
+        stage_seconds: Seconds per phase.
+    """
+
+    estimator: Any
+    algorithm: str
+    hyperparameters: Mapping[str, Any]
+    metric: str
+    score: float
+    candidates: tuple[Trial, ...]
+    feature_columns: tuple[str, ...]
+    column_types: Mapping[str, str]
+    labels: tuple[str, ...] | None
+    positive_label: str | None
+    splits: Mapping[str, SplitPrediction]
+    metrics: Mapping[str, Mapping[str, float | None]]
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]]
+    importances: Mapping[str, Mapping[str, float]]
+    rows_used: int
+    stage_seconds: Mapping[str, float]
