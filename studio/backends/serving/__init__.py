@@ -1,0 +1,1 @@
+"""Asking models: one host process per model version, reached over local sockets."""
