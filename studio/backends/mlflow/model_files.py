@@ -1,0 +1,170 @@
+"""MLflow model folders: written from an estimator, read back, and described without being loaded."""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cloudpickle  # type: ignore[import-untyped]
+import mlflow.pyfunc
+import mlflow.sklearn
+import numpy as np
+import pandas as pd
+import yaml
+from mlflow.models import Model, ModelSignature
+from mlflow.pyfunc import PyFuncModel
+from mlflow.types import ColSpec, DataType, Schema
+
+from studio.backends.mlflow.shipped_code import code_needs, pinned_requirements, write_code
+
+
+@dataclass(frozen=True)
+class ModelColumn:
+    """One column a model takes or gives.
+
+    Attributes:
+        type: MLflow's word: long, double, string, boolean, datetime and others; ``tensor`` where it is no
+            column.
+    """
+
+    name: str
+    type: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class ModelSchema:
+    """What a model folder says of itself.
+
+    Attributes:
+        inputs: Columns it takes; None where its folder has no signature.
+        outputs: Columns it gives; None where its folder has no signature.
+        flavors: Ways to load it, such as ``sklearn`` and ``python_function``.
+    """
+
+    inputs: list[ModelColumn] | None
+    outputs: list[ModelColumn] | None
+    flavors: list[str]
+
+
+def save_model(
+    folder: Path, estimator: Any, *, input_example: pd.DataFrame, description: Model | None = None
+) -> None:
+    """Write an MLflow model folder of a fitted scikit-learn estimator, with our code it needs.
+
+    Args:
+        folder: Where to write; must not exist or be empty.
+        estimator: Fitted; has ``predict``.
+        input_example: A few rows cut from the training features, whose column types become the signature.
+        description: Identity MLflow writes into the folder.
+    """
+    with tempfile.TemporaryDirectory() as work:
+        dump = Path(work) / "estimator.pkl"
+        with dump.open("w+b") as pickled:
+            cloudpickle.dump(estimator, pickled)
+            pickled.seek(0)
+            needs = code_needs(pickled)
+        mlflow.sklearn.save_model(
+            estimator,
+            str(folder),
+            # A reference by name for importable classes, so that the shipped code is used; by value for
+            # others.
+            serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE,
+            signature=signature_of(input_example, estimator.predict(input_example)),
+            input_example=input_example,
+            code_paths=[str(write_code(needs.own, Path(work)))] if needs.own else None,
+            # Given, because MLflow would otherwise load the model in a process of its own to find out.
+            pip_requirements=pinned_requirements(needs.foreign),
+            mlflow_model=description,
+        )
+
+
+def signature_of(inputs: pd.DataFrame, predictions: Any) -> ModelSignature:
+    """Signature with one named input column per feature and one output column ``prediction``.
+
+    A whole-number column that held missing values is ``double`` here, as pandas stores it: as ``long`` MLflow
+    would refuse the missing value later.
+    """
+    columns = [ColSpec(_type_of(inputs[name]), str(name)) for name in inputs.columns]
+    return ModelSignature(
+        inputs=Schema(columns),
+        outputs=Schema([ColSpec(_type_of(pd.Series(np.asarray(predictions).ravel())), "prediction")]),
+    )
+
+
+def schema_of(mlmodel: bytes) -> ModelSchema:
+    """Description in an ``MLmodel`` file.
+
+    Args:
+        mlmodel: Content of the file.
+    """
+    content: Mapping[str, Any] = yaml.safe_load(mlmodel)
+    signature = Model.from_dict(dict(content)).signature
+    return ModelSchema(
+        inputs=_columns(signature.inputs) if signature else None,
+        outputs=_columns(signature.outputs) if signature else None,
+        flavors=sorted(content.get("flavors", {})),
+    )
+
+
+def load_estimator(folder: Path) -> Any:
+    """The scikit-learn estimator in a model folder. Runs the code in it: call it in a model host or a run
+    alone.
+
+    Raises:
+        MlflowException: The folder has no ``sklearn`` flavor, or this process may not unpickle
+            (environment_of).
+    """
+    with _code_path_last():
+        return mlflow.sklearn.load_model(str(folder))
+
+
+def load_pyfunc(folder: Path) -> PyFuncModel:
+    """The generic model in a model folder. Runs the code in it: call it in a model host or a run alone.
+
+    Raises:
+        MlflowException: The folder is no MLflow model, or this process may not unpickle (environment_of).
+    """
+    with _code_path_last():
+        return mlflow.pyfunc.load_model(str(folder))
+
+
+@contextmanager
+def _code_path_last() -> Iterator[None]:
+    """A model's code is found first while it loads and last afterwards, so that it hides no package."""
+    before = list(sys.path)
+    try:
+        yield
+    finally:
+        sys.path[:] = before + [entry for entry in sys.path if entry not in before]
+
+
+def _columns(schema: Schema | None) -> list[ModelColumn]:
+    if schema is None:
+        return []
+    return [
+        ModelColumn(
+            name=str(column.name) if column.name is not None else f"column_{place}",
+            type=column.type.name if isinstance(getattr(column, "type", None), DataType) else "tensor",
+            required=bool(getattr(column, "required", True)),
+        )
+        for place, column in enumerate(schema.inputs)
+    ]
+
+
+def _type_of(column: "pd.Series[Any]") -> DataType:
+    kind = column.dtype
+    if pd.api.types.is_bool_dtype(kind):
+        return DataType.boolean
+    if isinstance(kind, pd.api.extensions.ExtensionDtype) and pd.api.types.is_integer_dtype(kind):
+        return DataType.double
+    if pd.api.types.is_integer_dtype(kind):
+        return DataType.long
+    if pd.api.types.is_float_dtype(kind):
+        return DataType.double
+    if pd.api.types.is_datetime64_any_dtype(kind):
+        return DataType.datetime
+    return DataType.string
