@@ -1,0 +1,110 @@
+"""The API: rooms on one edge, and MLflow mounted beside them."""
+
+import base64
+import hashlib
+
+from cryptography.fernet import Fernet
+from flask import Flask
+
+from studio.audit import service as audit
+from studio.audit.views import bp as audit_bp
+from studio.auth import service as auth
+from studio.auth.views import bp as auth_bp
+from studio.backends.stores import Note, Stores
+from studio.config import Config
+#TODO from studio.datasets.views import bp as datasets_bp
+from studio.models import service as models
+from studio.models.views import bp as models_bp
+from studio.organizations import service as organizations
+#TODO from studio.performance.views import bp as performance_bp
+#TODO from studio.predictions.views import bp as predictions_bp
+#TODO from studio.registry.views import bp as registry_bp
+from studio.runtime import Runtime
+from studio.settings.views import bp as settings_bp
+#TODO from studio.training.views import bp as training_bp
+#TODO from studio.training_metrics.stream import bp as stream_bp
+#TODO from studio.training_metrics.views import bp as training_metrics_bp
+#TODO from studio.versions.views import bp as versions_bp
+from studio.web.context import Edge, Origin, install_edge
+from studio.web.errors import install_errors
+from studio.web.identity import install_identifier
+from studio.web.limiter import CallLimiter
+from studio.web.openapi import install_assets, make_api
+from studio.web.paths import SlashesOff
+#TODO from studio.health.views import bp as health_bp
+from studio.web.telemetry import install_telemetry
+from studio.web.uploads import UploadRequest
+
+BLUEPRINTS = (
+    models_bp,
+#TODO     datasets_bp,
+    settings_bp,
+#TODO     versions_bp,
+#TODO     training_bp,
+#TODO     training_metrics_bp,
+#TODO     stream_bp,
+#TODO     performance_bp,
+#TODO     registry_bp,
+#TODO     predictions_bp,
+    audit_bp,
+    auth_bp,
+#TODO     health_bp,
+)
+
+
+def create_app(config: Config, runtime: Runtime | None = None) -> Flask:
+    """The application of one process.
+
+    Args:
+        config: The settings.
+        runtime: What opens stores; None to make it from the settings.
+    """
+    app = Flask("studio", static_folder=None)
+    app.request_class = UploadRequest
+    app.config.update(PROVIDE_AUTOMATIC_OPTIONS=False, STUDIO_DATASET_LIMIT_BYTES=config.dataset_limit_bytes)
+    runtime = runtime or Runtime(config)
+    app.extensions["studio_runtime"] = runtime
+    install_edge(app, make_edge(app, runtime))
+    install_telemetry(app)
+    install_assets(app)
+    api = make_api(app, config.public_url)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    install_errors(app)  # after flask-smorest, which installs a handler of its own
+    app.wsgi_app = SlashesOff(app.wsgi_app)  # type: ignore[method-assign]
+    return app
+
+
+def make_edge(app: Flask, runtime: Runtime) -> Edge:
+    """What the edge needs of the rooms."""
+
+    def admit(stores: Stores, origin: Origin) -> None:
+        auth.check_not_revoked(stores)
+        if not organizations.is_up_to_date(stores):
+            with runtime.open_stores(stores.actor, write=True) as apart:
+                organizations.provision_member(
+                    apart, request_id=origin.request_id, ip_address=origin.ip_address
+                )
+
+    def append_audit(stores: Stores, action: str, note: Note, origin: Origin) -> None:
+        audit.append_entry(
+            stores, action, model_id=note.model_id, details=note.details,
+            ip_address=origin.ip_address, request_id=origin.request_id,
+        )  # fmt: skip
+
+    config = runtime.config
+    return Edge(
+        open_stores=runtime.open_stores,
+        identifier=install_identifier(app, config),
+        limiter=CallLimiter(config.rate_limit_per_minute),
+        admit=admit,
+        find_access=models.find_access,
+        has_any_role=models.has_any_role,
+        append_audit=append_audit,
+        seal=Fernet(_key_from(config.signing_secret.get_secret_value(), "kept answers")),
+    )
+
+
+def _key_from(secret: str, purpose: str) -> bytes:
+    digest = hashlib.blake2b(purpose.encode(), key=secret.encode()[:64], digest_size=32).digest()
+    return base64.urlsafe_b64encode(digest)

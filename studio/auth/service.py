@@ -1,0 +1,132 @@
+"""Revokes tokens; hands out and takes back stream tickets."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from studio.auth.tables import RevokedTokenRow, TicketRow
+from studio.backends.stores import Stores
+from studio.clock import format_time
+from studio.domain.actors import Actor, ActorType
+from studio.errors import InvalidInput, TokenInvalid, TokenRevoked
+
+TICKET_LIFE = timedelta(seconds=30)
+LEEWAY = timedelta(seconds=60)  # more than the clock leeway tokens are checked with
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A ticket as its caller gets it.
+
+    Attributes:
+        ticket: The secret, shown once.
+        model_id: The model it opens, None for those that open no model's stream.
+        run_id: The run it opens, None for the newest.
+        expires_in: Seconds it lives.
+    """
+
+    ticket: str
+    model_id: str | None
+    run_id: str | None
+    expires_in: int
+    expires_at: datetime
+
+
+def check_not_revoked(stores: Stores) -> None:
+    """Refuse an actor whose token was revoked.
+
+    Raises:
+        TokenRevoked: It was.
+    """
+    token_id = stores.actor.token_id
+    if token_id is not None and stores.db.get(RevokedTokenRow, (stores.organization, token_id)):
+        raise TokenRevoked("The token was revoked; get a new one.")
+
+
+def revoke_token(stores: Stores) -> None:
+    """Revoke the token of the call, until it expires; safe to repeat.
+
+    Raises:
+        InvalidInput: It has no id to revoke it by.
+    """
+    actor = stores.actor
+    if actor.token_id is None or actor.expires_at is None:
+        raise InvalidInput("A token without `jti` cannot be revoked singly.", fields=[("Authorization", "no jti")])
+    dialect = sqlite if stores.db.get_bind().dialect.name == "sqlite" else postgresql
+    stores.db.execute(
+        dialect.insert(RevokedTokenRow)
+        .values(organization=actor.organization, token_id=actor.token_id, expires_at=actor.expires_at)
+        .on_conflict_do_nothing()
+    )
+    stores.record_change(None, token_id=actor.token_id, expires_at=format_time(actor.expires_at))
+
+
+def create_ticket(stores: Stores, *, model_id: str | None, run_id: str | None) -> Ticket:
+    """A ticket for one handshake of the caller."""
+    secret = f"stk_{secrets.token_urlsafe(24)}"
+    expires_at = stores.now() + TICKET_LIFE
+    stores.db.add(
+        TicketRow(
+            hash=_hash(secret), actor=_to_json(stores.actor), model_id=model_id, run_id=run_id, expires_at=expires_at
+        )
+    )
+    return Ticket(secret, model_id, run_id, int(TICKET_LIFE.total_seconds()), expires_at)
+
+
+def redeem_ticket(session: Session, ticket: str, now: datetime) -> tuple[Actor, str | None, str | None]:
+    """Take a ticket back: it opens one handshake.
+
+    Args:
+        session: A writing session.
+        ticket: The secret.
+        now: The time.
+
+    Returns:
+        Its caller, model id and run id.
+
+    Raises:
+        TokenInvalid: It is unknown, used, or over.
+    """
+    taken = session.execute(
+        delete(TicketRow)
+        .where(TicketRow.hash == _hash(ticket))
+        .returning(TicketRow.actor, TicketRow.model_id, TicketRow.run_id, TicketRow.expires_at)
+    ).first()
+    if taken is None or taken.expires_at < now:
+        raise TokenInvalid("The ticket is unknown, used or over; get a new one.")
+    return _from_json(taken.actor), taken.model_id, taken.run_id
+
+
+def forget_expired(stores: Stores) -> None:
+    """Remove tickets and revocations past their time; safe to repeat."""
+    stores.db.execute(delete(TicketRow).where(TicketRow.expires_at < stores.now()))
+    stores.db.execute(delete(RevokedTokenRow).where(RevokedTokenRow.expires_at < stores.now() - LEEWAY))
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _to_json(actor: Actor) -> dict[str, Any]:
+    return {
+        "organization": actor.organization,
+        "user_id": actor.user_id,
+        "email": actor.email,
+        "type": str(actor.type),
+        "permissions": sorted(actor.permissions),
+        "is_ceiling": actor.is_ceiling,
+        "token_id": actor.token_id,
+        "expires_at": actor.expires_at.isoformat() if actor.expires_at else None,
+    }
+
+
+def _from_json(kept: dict[str, Any]) -> Actor:
+    expires_at = datetime.fromisoformat(kept["expires_at"]) if kept["expires_at"] else None
+    changed = {"type": ActorType(kept["type"]), "permissions": frozenset(kept["permissions"]), "expires_at": expires_at}
+    return Actor(**{**kept, **changed})

@@ -1,0 +1,42 @@
+"""Gives, finds and takes away roles on models."""
+
+from sqlalchemy import Select, delete, exists, select
+
+from studio.backends.stores import Stores
+from studio.collaborators.tables import RoleRow
+from studio.domain.permissions import Role
+
+
+def grant_role(stores: Stores, model_id: str, user_id: str, role: Role) -> None:
+    """Give a member a role on a model, in place of the one it had."""
+    stores.db.merge(
+        RoleRow(model_id=model_id, user_id=user_id, organization=stores.organization, role=str(role))
+    )
+    stores.db.flush()
+
+
+def find_role(stores: Stores, model_id: str) -> Role | None:
+    """The caller's role on a model."""
+    row = stores.db.get(RoleRow, (model_id, stores.actor.user_id or ""))
+    return Role(row.role) if row else None
+
+
+def has_any_role(stores: Stores) -> bool:
+    """True when the caller has a role on any model of the organization."""
+    return bool(stores.db.scalar(select(exists(_of_caller(stores)))))
+
+
+def select_model_ids(stores: Stores) -> Select[tuple[str]]:
+    """A query for the ids of the models the caller has a role on, to be used within others."""
+    return _of_caller(stores)
+
+
+def forget_model(stores: Stores, model_id: str) -> None:
+    """Remove every role on a model, when it is deleted."""
+    stores.db.execute(delete(RoleRow).where(RoleRow.model_id == model_id))
+
+
+def _of_caller(stores: Stores) -> Select[tuple[str]]:
+    return select(RoleRow.model_id).where(
+        RoleRow.organization == stores.organization, RoleRow.user_id == stores.actor.user_id
+    )

@@ -1,0 +1,267 @@
+"""Every setting of the service, typed and documented; the only reader and writer of the process environment.
+
+A setting comes, in this order, from ``STUDIO_<NAME>`` in the environment, from the TOML file that ``STUDIO_CONFIG``
+names, and from the defaults below, which are the embedded default: one machine, SQLite, local files, one data folder.
+"""
+
+import contextlib
+import hashlib
+import ipaddress
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+DEFAULT_FILE = Path(__file__).resolve().parent.parent / "config" / "default.toml"
+PREFIX = "STUDIO_"
+ALGORITHMS = ("HS256", "RS256", "ES256")
+MIN_SECRET_BYTES = 32
+
+
+class BadConfig(Exception):
+    """A setting is wrong; the message names it and says what would be right."""
+
+
+class Config(BaseSettings):
+    """All settings, one documented field each."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, validate_default=True)
+
+    # Where things are.
+    data_folder: Path = Field(Path("data"), description="Folder of everything the embedded default keeps.")
+    database_url: str = Field("", description="SQLAlchemy URL of the own tables; empty: SQLite in the data folder.")
+    mlflow_database_url: str = Field(
+        "",
+        description="URL of MLflow's tables; empty: a second SQLite file, or the same database on PostgreSQL.",
+    )
+    artifact_root: str = Field(
+        "", description="Folder or s3://bucket/prefix of all files; empty: a folder in the data folder."
+    )
+    s3_endpoint_url: str | None = Field(None, description="Address of an S3 other than Amazon's.")
+    s3_region: str | None = Field(None, description="Region of the bucket, where the S3 in use wants one.")
+    runtime_folder: Path = Field(
+        Path(), description="Short path for local sockets; empty: a folder of the user's in the temporary folder."
+    )
+
+    # How it answers.
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8321, ge=0, le=65535, description="Port the API listens on.")
+    public_url: str = Field("", description="Address clients see, for links; empty: made from host and port.")
+    api_workers: int = Field(2, ge=1, le=64, description="gunicorn processes of the API.")
+    api_threads: int = Field(64, ge=2, le=1024, description="Threads per gunicorn process; a socket holds one.")
+    metrics_token: SecretStr | None = Field(None, description="Bearer that /metrics asks for; empty: none.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    # Tokens.
+    signing_secret: SecretStr = Field(
+        SecretStr(""), description="Key of HS256 tokens, links and cookies; empty: made once, kept in the data folder."
+    )
+    token_algorithms: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("HS256",), description="Signatures that are accepted, of HS256, RS256 and ES256."
+    )
+    token_public_key: str | None = Field(None, description="PEM public key for RS256 or ES256.")
+    token_jwks_url: str | None = Field(None, description="Address of the key set for RS256 or ES256.")
+    token_issuer: str = Field("model-studio", min_length=1, description="Expected `iss`.")
+    token_audience: str = Field("model-studio", min_length=1, description="Expected `aud`.")
+    token_lifetime_s: int = Field(900, ge=60, le=86400, description="Life of tokens issued here, in seconds.")
+
+    # Limits.
+    rate_limit_per_minute: int = Field(1200, ge=1, description="Calls per caller, minute and API process.")
+    sockets_per_caller: int = Field(50, ge=1, description="Open sockets per caller and API process.")
+    queue_limit: int = Field(100, ge=1, description="Queued runs per organization.")
+    dataset_limit_bytes: int = Field(2 << 30, ge=1, description="Largest dataset, received and decompressed.")
+
+    # The worker.
+    executor: Literal["local"] = Field("local", description="What runs trainings; plugins add names.")
+    concurrent_runs: int = Field(1, ge=1, le=64, description="Runs a worker trains at once.")
+    run_threads: int = Field(0, ge=0, le=256, description="Cores per run; 0: all of the machine, shared fairly.")
+    run_memory_mb: int = Field(0, ge=0, description="Memory cap per run in MB; 0: three quarters of the machine.")
+    max_hosts: int = Field(8, ge=1, le=256, description="Model hosts alive at once; the least used one goes first.")
+    host_idle_s: int = Field(600, ge=10, description="Seconds without a call after which a model host ends.")
+    predict_timeout_s: float = Field(30.0, gt=0, le=600, description="Longest wait for a model host, in seconds.")
+    audit_retention_days: int = Field(2555, ge=1, description="Age in days at which audit entries leave answers.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file_in_use())
+
+    @field_validator("token_algorithms", mode="before")
+    @classmethod
+    def _split_algorithms(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("token_algorithms")
+    @classmethod
+    def _check_algorithms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in ALGORITHMS]
+        if unknown or not value:
+            raise ValueError(f"must be one or more of {', '.join(ALGORITHMS)}, not {', '.join(unknown) or 'empty'}")
+        return value
+
+    @field_validator("database_url", "mlflow_database_url")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        if value.startswith(("postgres://", "postgresql://")):
+            value = "postgresql+psycopg://" + value.partition("://")[2]
+        if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value
+
+    @field_validator("artifact_root")
+    @classmethod
+    def _check_artifact_root(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("", "s3") or (parts.scheme == "s3" and not parts.netloc):
+            raise ValueError("must be a folder or s3://bucket/prefix")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _fill_in(self) -> Self:
+        data = self.data_folder.expanduser().resolve()
+        database = self.database_url or f"sqlite:///{data}/studio.db"
+        shared = database if database.startswith("postgresql") else f"sqlite:///{data}/mlflow.db"
+        uid = os.getuid()
+        short = f"studio-{uid}-{hashlib.sha256(str(data).encode()).hexdigest()[:10]}"
+        filled = {
+            "data_folder": data,
+            "database_url": database,
+            "mlflow_database_url": self.mlflow_database_url or shared,
+            "artifact_root": self.artifact_root or str(data / "artifacts"),
+            "runtime_folder": self.runtime_folder if self.runtime_folder != Path() else _temporary() / short,
+            "public_url": (self.public_url or f"http://{_in_url(self.host)}:{self.port}").rstrip("/"),
+        }
+        for name, value in filled.items():
+            object.__setattr__(self, name, value)
+        self._check_keys()
+        return self
+
+    def _check_keys(self) -> None:
+        asymmetric = [name for name in self.token_algorithms if name != "HS256"]
+        if asymmetric and not (self.token_public_key or self.token_jwks_url):
+            raise ValueError(f"{asymmetric[0]} needs STUDIO_TOKEN_PUBLIC_KEY or STUDIO_TOKEN_JWKS_URL")
+        secret = self.signing_secret.get_secret_value()
+        if secret and len(secret.encode()) < MIN_SECRET_BYTES:
+            raise ValueError(f"STUDIO_SIGNING_SECRET must be at least {MIN_SECRET_BYTES} bytes long")
+
+    @classmethod
+    def load(cls, **given: Any) -> "Config":
+        """Read all settings.
+
+        Args:
+            **given: Settings that win over the environment and the file.
+
+        Raises:
+            BadConfig: A setting is unknown or wrong, or the file cannot be read.
+        """
+        file = _file_in_use()
+        if not file.is_file():
+            raise BadConfig(f"STUDIO_CONFIG names {file}, which is not a file")
+        known = {*cls.model_fields, "config"}
+        for name in os.environ:
+            if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in known:
+                raise BadConfig(f"{name} is not a setting; see config/default.toml for those there are")
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise BadConfig("; ".join(_in_words(fault) for fault in error.errors())) from error
+        except ValueError as error:  # a TOML file that is not TOML
+            raise BadConfig(f"{file}: {error}") from error
+
+    def prepare_folders(self) -> "Config":
+        """Make the folders, and the signing secret where none is set; returns the settings with the secret in.
+
+        Safe to repeat and to do from two processes at once: the secret is made once.
+        """
+        self.data_folder.mkdir(parents=True, exist_ok=True)
+        self.runtime_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.runtime_folder.chmod(0o700)
+        if self.signing_secret.get_secret_value():
+            return self
+        return self.model_copy(update={"signing_secret": SecretStr(_kept_secret(self.data_folder / "secret"))})
+
+    def without_secrets(self) -> "Config":
+        """The settings a training run or a model host may see."""
+        return self.model_copy(update={"signing_secret": SecretStr(""), "metrics_token": None})
+
+    @property
+    def is_loopback(self) -> bool:
+        """True when only this machine can reach the API."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+def export_environment(variables: dict[str, str]) -> None:
+    """Hand settings to libraries that read them from the environment; what the administrator set himself stays."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """Environment for a process of ours: this one's, with the changes."""
+    return {**os.environ, **changes}
+
+
+def drop_secrets_from_environment() -> None:
+    """Forget the secrets of the service, in a process that runs models or trainings."""
+    for name in ("STUDIO_SIGNING_SECRET", "STUDIO_METRICS_TOKEN"):
+        os.environ.pop(name, None)
+
+
+def _file_in_use() -> Path:
+    return Path(os.environ.get("STUDIO_CONFIG", DEFAULT_FILE))
+
+
+def _temporary() -> Path:
+    return Path(tempfile.gettempdir())
+
+
+def _in_url(host: str) -> str:
+    if host in ("0.0.0.0", "::"):  # noqa: S104  every address: links still need one
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _in_words(fault: Any) -> str:
+    name = ".".join(str(part) for part in fault["loc"])
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if not name:
+        return message
+    return f"{PREFIX}{name.upper()} ({name}): {message}"
+
+
+def _kept_secret(path: Path) -> str:
+    if not path.exists():
+        made = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process made one at the same moment: use that
+            os.link(made, path)
+        made.unlink()
+    secret = path.read_text()
+    if len(secret) < MIN_SECRET_BYTES:
+        raise BadConfig(f"{path} is too short for a signing secret; delete it to have a new one made")
+    return secret

@@ -1,0 +1,91 @@
+"""Links models to datasets, and keeps datasets that are in use."""
+
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+
+from studio.backends.stores import Stores
+from studio.datasets.tables import DatasetLinkRow, DatasetRow, DatasetUseRow
+from studio.domain.datasets import Column, ColumnType, Dataset, DatasetFormat, DatasetLink, DatasetSource
+from studio.errors import DatasetNotFound
+
+
+def get_dataset(stores: Stores, dataset_id: str) -> Dataset:
+    """One dataset of the organization.
+
+    Raises:
+        DatasetNotFound: The organization has no such dataset.
+    """
+    row = _find_row(stores, dataset_id)
+    links = select(func.count()).where(DatasetLinkRow.dataset_id == dataset_id)
+    return _dataset_of(row, stores.db.scalar(links) or 0)
+
+
+def link_dataset(stores: Stores, model_id: str, dataset_id: str) -> DatasetLink:
+    """Make a dataset the one a model learns from, in place of the one it had.
+
+    Raises:
+        DatasetNotFound: The organization has no such dataset.
+    """
+    row = _find_row(stores, dataset_id)
+    stores.db.merge(DatasetLinkRow(model_id=model_id, dataset_id=dataset_id, linked_at=stores.now()))
+    stores.db.flush()
+    return _link_of(model_id, row, stores.now())
+
+
+def find_link(stores: Stores, model_id: str) -> DatasetLink | None:
+    """The dataset a model learns from, None while none is linked."""
+    found = stores.db.execute(
+        select(DatasetRow, DatasetLinkRow.linked_at)
+        .join(DatasetLinkRow, DatasetLinkRow.dataset_id == DatasetRow.id)
+        .where(DatasetLinkRow.model_id == model_id)
+    ).first()
+    return _link_of(model_id, found[0], found[1]) if found else None
+
+
+def unlink_dataset(stores: Stores, model_id: str) -> None:
+    """Remove a model's link; safe to repeat."""
+    stores.db.execute(delete(DatasetLinkRow).where(DatasetLinkRow.model_id == model_id))
+
+
+def hold_dataset(stores: Stores, dataset_id: str, holder_id: str) -> None:
+    """Keep a dataset from being deleted while a run or a batch job reads it; safe to repeat."""
+    stores.db.merge(DatasetUseRow(holder_id=holder_id, dataset_id=dataset_id))
+    stores.db.flush()
+
+
+def release_dataset(stores: Stores, holder_id: str) -> None:
+    """End a hold; safe to repeat."""
+    stores.db.execute(delete(DatasetUseRow).where(DatasetUseRow.holder_id == holder_id))
+
+
+def _find_row(stores: Stores, dataset_id: str) -> DatasetRow:
+    row = stores.db.get(DatasetRow, dataset_id)
+    if row is None or row.organization != stores.organization or not row.is_complete:
+        raise DatasetNotFound(dataset_id)
+    return row
+
+
+def _columns_of(row: DatasetRow) -> tuple[Column, ...]:
+    return tuple(Column(name, ColumnType(kind)) for name, kind in row.columns)
+
+
+def _link_of(model_id: str, row: DatasetRow, linked_at: datetime) -> DatasetLink:
+    return DatasetLink(model_id, row.id, row.name, linked_at, _columns_of(row))
+
+
+def _dataset_of(row: DatasetRow, linked_models: int) -> Dataset:
+    return Dataset(
+        id=row.id,
+        name=row.name,
+        description=row.description,
+        format=DatasetFormat(row.format),
+        source=DatasetSource(**row.source),
+        rows=row.rows,
+        columns=_columns_of(row),
+        size_bytes=row.size_bytes,
+        fingerprint=row.fingerprint,
+        linked_models=linked_models,
+        created_at=row.created_at,
+        created_by=row.created_by,
+    )

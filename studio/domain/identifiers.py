@@ -1,0 +1,22 @@
+"""Ids of things: how they are made, and which text can be one."""
+
+import re
+import secrets
+from datetime import datetime
+
+PREFIXES = {"model": "mdl", "dataset": "ds", "deployment": "dep", "batch": "bat", "job": "job", "key": "key"}
+
+
+def new_id(thing: str) -> str:
+    """``mdl-00c0ffee`` for a model: a prefix and 8 random hex digits."""
+    return f"{PREFIXES[thing]}-{secrets.token_hex(4)}"
+
+
+def new_run_id(now: datetime) -> str:
+    """``run-20260503-9f31aa``: the day in UTC and 6 random hex digits."""
+    return f"run-{now:%Y%m%d}-{secrets.token_hex(3)}"
+
+
+def is_id(thing: str, text: str) -> bool:
+    """True when the text has the form of such an id."""
+    return re.fullmatch(rf"{PREFIXES[thing]}-[0-9a-f]{{8}}", text) is not None

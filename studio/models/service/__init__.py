@@ -1,0 +1,35 @@
+"""What can be done with models, one file per group of verbs."""
+
+from studio.models.service.access import find_access, has_any_role
+from studio.models.service.checks import check_config
+from studio.models.service.configs import replace_config
+from studio.models.service.links import link_dataset, unlink_dataset
+from studio.models.service.records import (
+    ModelFilter,
+    create_model,
+    delete_model,
+    find_model_by_name,
+    get_model,
+    list_models,
+    update_model,
+)
+from studio.models.service.states import begin_training, end_training, refresh_versions
+
+__all__ = [
+    "ModelFilter",
+    "begin_training",
+    "check_config",
+    "create_model",
+    "delete_model",
+    "end_training",
+    "find_access",
+    "find_model_by_name",
+    "get_model",
+    "has_any_role",
+    "link_dataset",
+    "list_models",
+    "refresh_versions",
+    "replace_config",
+    "unlink_dataset",
+    "update_model",
+]

@@ -1,0 +1,35 @@
+"""Who may know of a model."""
+
+from sqlalchemy import select
+
+from studio.backends.stores import Stores
+from studio.collaborators import service as collaborators
+from studio.domain.identifiers import is_id
+from studio.domain.model_records import Visibility
+from studio.domain.permissions import ADMIN, Access
+from studio.models.tables import ModelRow
+
+
+def find_access(stores: Stores, model_id: str) -> Access | None:
+    """How the caller stands to a model.
+
+    Returns:
+        Its role and the model's visibility; None where the caller may not know that the model exists.
+    """
+    if not is_id("model", model_id):
+        return None
+    visibility = stores.db.scalar(
+        select(ModelRow.visibility).where(ModelRow.id == model_id, ModelRow.organization == stores.organization)
+    )
+    if visibility is None:
+        return None
+    role = collaborators.find_role(stores, model_id)
+    is_org_visible = visibility == Visibility.ORG
+    if not is_org_visible and role is None and ADMIN not in stores.actor.permissions:
+        return None
+    return Access(role, is_org_visible)
+
+
+def has_any_role(stores: Stores) -> bool:
+    """True when the caller has a role on any model of the organization."""
+    return collaborators.has_any_role(stores)

@@ -1,0 +1,96 @@
+"""Whether a configuration makes sense for a model and its dataset."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from studio.automl.families import check_hyperparameters, known_algorithms
+from studio.domain.datasets import DatasetLink
+from studio.domain.tasks import ModelType, TaskType
+from studio.errors import InvalidInput, SchemaMismatch, TargetInFeatures, UnknownAlgorithm, UnknownColumn
+from studio.evaluation.metrics import metrics_of
+
+
+def check_config(
+    config: Mapping[str, Any], task: TaskType, model_type: ModelType, dataset: DatasetLink | None, *, at: str
+) -> None:
+    """Refuse a configuration that no training could use.
+
+    Args:
+        config: The effective configuration, every key of it.
+        task: What the model learns.
+        model_type: Custom models choose their own algorithm.
+        dataset: The linked dataset, whose columns are then checked.
+        at: JSON pointer of the configuration in the request, for the faults.
+
+    Raises:
+        TargetInFeatures: The target is among the features.
+        UnknownColumn: The dataset lacks a column.
+        UnknownAlgorithm: The algorithm is not known, or not for this task.
+        BadHyperparameter: The algorithm takes no such hyperparameter.
+        InvalidInput: The metric is not one of the task.
+    """
+    target = config["target_column"]
+    if target is not None and target in config["feature_columns"]:
+        raise TargetInFeatures(
+            f"The target {target!r} must not be among the features.", fields=[(f"{at}/feature_columns", "holds the target")]
+        )
+    _check_metric(config, task, at)
+    if model_type is ModelType.AUTO:
+        _check_algorithm(config, task, at)
+    if dataset is not None:
+        missing = _missing_columns(config, dataset, at, everything=True)
+        if missing:
+            raise UnknownColumn(f"The dataset {dataset.dataset_name!r} lacks a column.", fields=missing)
+
+
+def check_schema(config: Mapping[str, Any], dataset: DatasetLink, *, at: str) -> None:
+    """Refuse a dataset that lacks the model's target or a feature.
+
+    Raises:
+        SchemaMismatch: It does; names every missing column.
+    """
+    missing = _missing_columns(config, dataset, at, everything=False)
+    if missing:
+        raise SchemaMismatch(
+            f"The dataset {dataset.dataset_name!r} lacks {len(missing)} column(s) the model is configured for.",
+            fields=missing,
+        )
+
+
+def _check_metric(config: Mapping[str, Any], task: TaskType, at: str) -> None:
+    metric = config["search"]["metric"]
+    known = metrics_of(task)
+    if metric is not None and metric not in known:
+        raise InvalidInput(
+            f"{metric!r} is not a metric of {task} models.",
+            fields=[(f"{at}/search/metric", f"must be one of {', '.join(known)}")],
+        )
+
+
+def _check_algorithm(config: Mapping[str, Any], task: TaskType, at: str) -> None:
+    algorithm = config["algorithm"]
+    known = ["auto", *known_algorithms(task)]
+    if algorithm not in known:
+        raise UnknownAlgorithm(
+            f"{algorithm!r} is not an algorithm for {task} models.",
+            fields=[(f"{at}/algorithm", f"must be one of {', '.join(known)}")],
+            known=known,
+        )
+    if config["hyperparameters"]:
+        check_hyperparameters(algorithm, task, config["hyperparameters"], at=f"{at}/hyperparameters")
+
+
+def _missing_columns(
+    config: Mapping[str, Any], dataset: DatasetLink, at: str, *, everything: bool
+) -> list[tuple[str, str]]:
+    named = [(f"{at}/target_column", config["target_column"])]
+    named += [(f"{at}/feature_columns/{place}", name) for place, name in enumerate(config["feature_columns"])]
+    if everything:
+        named.append((f"{at}/time_column", config["time_column"]))
+        named += [
+            (f"{at}/validation/{key}", config["validation"][key]) for key in ("time_column", "group_column")
+        ]
+    columns = {column.name for column in dataset.columns}
+    return [
+        (pointer, f"there is no column {name!r}") for pointer, name in named if name is not None and name not in columns
+    ]

@@ -1,0 +1,228 @@
+"""Creates, lists, changes and deletes models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import noload
+
+from studio.backends.stores import Stores
+from studio.collaborators import service as collaborators
+from studio.datasets import service as datasets
+from studio.domain import model_config
+from studio.domain.identifiers import new_id
+from studio.domain.model_records import Model, ModelStatus, Visibility
+from studio.domain.pages import Page
+from studio.domain.permissions import ADMIN, VIEWER, Role
+from studio.domain.tasks import ModelType, TaskType
+from studio.errors import ImmutableField, ModelTraining, NameTaken
+from studio.models.service.checks import check_schema
+from studio.models.service.configs import check_own_config
+from studio.models.service.rows import (
+    find_row,
+    record_of,
+    refuse_archived,
+    refuse_training,
+    search_text_of,
+    set_tags,
+)
+from studio.models.tables import ModelRow, ModelTagRow, PurgeRow
+
+
+@dataclass(frozen=True)
+class ModelFilter:
+    """Which models are listed, and in which order; None leaves a side open."""
+
+    status: str | None = None
+    model_type: str | None = None
+    task_type: str | None = None
+    search: str | None = None
+    tags: Sequence[str] = ()
+    sort_by: str = "created_at"
+    descending: bool = True
+
+
+def create_model(
+    stores: Stores,
+    *,
+    name: str,
+    model_type: ModelType,
+    task_type: TaskType,
+    description: str = "",
+    tags: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    dataset_id: str | None = None,
+) -> Model:
+    """Create a model, owned by the caller, with its registered model and experiment in MLflow.
+
+    Raises:
+        NameTaken: The organization has a model of that name.
+        DatasetNotFound: The organization has no such dataset.
+        SchemaMismatch: The dataset lacks a configured column.
+        InvalidInput: The configuration makes no sense, as check_config tells.
+    """
+    now = stores.now()
+    row = ModelRow(
+        id=new_id("model"), organization=stores.organization, name=name, description=description,
+        search_text=search_text_of(name, description), model_type=str(model_type), task_type=str(task_type),
+        status=str(ModelStatus.DRAFT), visibility=str(Visibility.ORG), config=dict(config or {}), settings={},
+        version=1, metrics={}, created_at=now, updated_at=now, created_by=stores.actor.user_id or "",
+    )  # fmt: skip
+    check_own_config(stores, row, row.config, at="/config")
+    _add(stores, row)
+    set_tags(stores.db, row, list(tags))
+    collaborators.grant_role(stores, row.id, row.created_by, Role.OWNER)
+    if dataset_id is not None:
+        link = datasets.link_dataset(stores, row.id, dataset_id)
+        check_schema(record_of(stores, row).config, link, at="/config")
+    stores.record_change(row.id, name=name, model_type=model_type, task_type=task_type, dataset_id=dataset_id)
+    model = record_of(stores, row)
+    stores.registry.create_model(name, model_id=row.id)
+    return model
+
+
+def get_model(stores: Stores, model_id: str) -> Model:
+    """One model of the organization.
+
+    Raises:
+        ModelNotFound: There is none.
+    """
+    return record_of(stores, find_row(stores, model_id))
+
+
+def find_model_by_name(stores: Stores, name: str) -> str | None:
+    """Id of the organization's model of a name."""
+    query = select(ModelRow.id).where(ModelRow.organization == stores.organization, ModelRow.name == name)
+    return stores.db.scalar(query)
+
+
+def list_models(stores: Stores, wanted: ModelFilter, *, page: int, page_size: int) -> Page:
+    """One page of the models the caller may see. Items are rows of the listing, without configuration."""
+    query = _visible(stores, _matching(stores, wanted))
+    total = stores.db.scalar(select(func.count()).select_from(query.subquery())) or 0
+    column = getattr(ModelRow, wanted.sort_by)
+    order = (column.desc(), ModelRow.id.desc()) if wanted.descending else (column, ModelRow.id)
+    rows = stores.db.scalars(
+        query.options(noload(ModelRow.tags)).order_by(*order).offset((page - 1) * page_size).limit(page_size)
+    )
+    return Page(total, page, page_size, rows.all())
+
+
+def update_model(stores: Stores, model_id: str, changes: Mapping[str, Any]) -> Model:
+    """Change name, description, tags or configuration; what is not named stays.
+
+    Args:
+        stores: Open stores.
+        model_id: Id of the model.
+        changes: Any of ``name``, ``description``, ``tags`` (the whole list), ``config`` (a shallow merge into the
+            model's own values, None removing one).
+
+    Raises:
+        ImmutableField: ``model_type`` or ``task_type`` is among them.
+        ModelTraining: The model is training.
+        ModelArchived: ``config`` is to change and the model is archived.
+        NameTaken: Another model has the name.
+        InvalidInput: The configuration makes no sense, as check_config tells.
+    """
+    fixed = [name for name in ("model_type", "task_type") if name in changes]
+    if fixed:
+        raise ImmutableField(f"{fixed[0]} cannot change.", fields=[(f"/{name}", "cannot change") for name in fixed])
+    row = find_row(stores, model_id, lock=True)
+    refuse_training(row)
+    fresh = dict(changes)
+    if "config" in fresh:
+        refuse_archived(row)
+        fresh["config"] = model_config.overlay(row.config, fresh["config"])
+        check_own_config(stores, row, fresh["config"], at="/config")
+    old = {"name": row.name, "description": row.description, "config": row.config, "tags": [t.tag for t in row.tags]}
+    changed = [name for name, value in fresh.items() if old[name] != value]
+    if not changed:
+        return record_of(stores, row)
+    _apply(stores, row, {name: fresh[name] for name in changed})
+    stores.record_change(
+        model_id, changes={name: {"previous": old[name], "new": fresh[name]} for name in changed}
+    )
+    model = record_of(stores, row)
+    if "name" in changed:
+        stores.registry.rename_model(old["name"], row.name, model_id=model_id)
+    return model
+
+
+def delete_model(stores: Stores, model_id: str, *, force: bool = False) -> None:
+    """Delete a model with everything that hangs on it; its name is free at once, its bytes go in the worker.
+
+    Args:
+        stores: Open stores.
+        model_id: Id of the model.
+        force: Delete it while it trains, too: the worker stops runs whose model is gone.
+
+    Raises:
+        ModelTraining: It is training, and force is not given.
+    """
+    row = find_row(stores, model_id, lock=True)
+    if row.status == ModelStatus.TRAINING and not force:
+        raise ModelTraining(f"{row.name!r} is training; cancel the run first, or delete with force=true.")
+    datasets.unlink_dataset(stores, model_id)
+    collaborators.forget_model(stores, model_id)
+    stores.record_change(model_id, name=row.name, model_type=row.model_type, task_type=row.task_type)
+    stores.db.delete(row)
+    purge = PurgeRow(model_id=model_id, organization=stores.organization, created_at=stores.now())
+    stores.db.add(purge)
+    stores.db.flush()
+    purge.experiment_id = stores.registry.delete_model(row.name)
+
+
+def _add(stores: Stores, row: ModelRow) -> None:
+    if find_model_by_name(stores, row.name) is not None:
+        raise NameTaken(row.name)
+    stores.db.add(row)
+    _flush_name(stores, row.name)
+
+
+def _apply(stores: Stores, row: ModelRow, fresh: Mapping[str, Any]) -> None:
+    if "tags" in fresh:
+        set_tags(stores.db, row, fresh["tags"])
+    for name in ("name", "description", "config"):
+        if name in fresh:
+            setattr(row, name, fresh[name])
+    row.search_text = search_text_of(row.name, row.description)
+    row.updated_at = stores.now()
+    if "name" in fresh:
+        _flush_name(stores, row.name)
+
+
+def _flush_name(stores: Stores, name: str) -> None:
+    try:
+        stores.db.flush()
+    except IntegrityError as error:
+        raise NameTaken(name) from error
+
+
+def _matching(stores: Stores, wanted: ModelFilter) -> Select[tuple[ModelRow]]:
+    query = select(ModelRow).where(ModelRow.organization == stores.organization)
+    if wanted.status is None:
+        query = query.where(ModelRow.status != str(ModelStatus.ARCHIVED))
+    for column, value in (
+        (ModelRow.status, wanted.status),
+        (ModelRow.model_type, wanted.model_type),
+        (ModelRow.task_type, wanted.task_type),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    for word in (wanted.search or "").casefold().split():
+        query = query.where(ModelRow.search_text.contains(word, autoescape=True))
+    for tag in dict.fromkeys(wanted.tags):
+        query = query.where(ModelRow.id.in_(select(ModelTagRow.model_id).where(ModelTagRow.tag == tag)))
+    return query
+
+
+def _visible(stores: Stores, query: Select[tuple[ModelRow]]) -> Select[tuple[ModelRow]]:
+    permissions = stores.actor.permissions
+    if ADMIN in permissions:
+        return query
+    own = ModelRow.id.in_(collaborators.select_model_ids(stores))
+    if permissions & {"model:read", VIEWER}:
+        return query.where(or_(ModelRow.visibility == str(Visibility.ORG), own))
+    return query.where(own)

@@ -1,0 +1,90 @@
+"""Finds rows of models and turns them into records."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from studio.backends.stores import Stores
+from studio.datasets import service as datasets
+from studio.domain import model_config
+from studio.domain.identifiers import is_id
+from studio.domain.model_records import Model, ModelStatus
+from studio.domain.tasks import ModelType, TaskType
+from studio.errors import ModelArchived, ModelNotFound, ModelTraining
+from studio.models.tables import ModelRow, ModelTagRow
+from studio.organizations import service as organizations
+
+
+def find_row(stores: Stores, model_id: str, *, lock: bool = False) -> ModelRow:
+    """The row of one model of the organization.
+
+    Args:
+        stores: Open stores.
+        model_id: Its id.
+        lock: Whether the row is about to be changed: others that change it wait until this transaction ends.
+
+    Raises:
+        ModelNotFound: The organization has no such model.
+    """
+    if not is_id("model", model_id):
+        raise ModelNotFound(model_id)
+    query = select(ModelRow).where(ModelRow.id == model_id, ModelRow.organization == stores.organization)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = stores.db.scalars(query).first()
+    if row is None:
+        raise ModelNotFound(model_id)
+    return row
+
+
+def refuse_archived(row: ModelRow) -> None:
+    """Raise ModelArchived for an archived model."""
+    if row.status == ModelStatus.ARCHIVED:
+        raise ModelArchived(f"{row.name!r} is archived; unarchive it first.")
+
+
+def refuse_training(row: ModelRow) -> None:
+    """Raise ModelTraining for a model in training."""
+    if row.status == ModelStatus.TRAINING:
+        raise ModelTraining(f"{row.name!r} is training; wait for the run to end, or cancel it.")
+
+
+def set_tags(db: Session, row: ModelRow, tags: list[str]) -> None:
+    """Replace the tags of a model; repeats collapse, order is kept."""
+    row.tags.clear()
+    db.flush()
+    row.tags.extend(ModelTagRow(tag=tag, position=place) for place, tag in enumerate(dict.fromkeys(tags)))
+
+
+def search_text_of(name: str, description: str) -> str:
+    """What a search looks through."""
+    return f"{name}\n{description}".casefold()
+
+
+def record_of(stores: Stores, row: ModelRow) -> Model:
+    """The model a row stands for, with its effective configuration and dataset link."""
+    model_type = ModelType(row.model_type)
+    overrides: dict[str, Any] = organizations.find_overrides(stores)
+    config, sources = model_config.merge_layers(model_type, overrides, row.config)
+    return Model(
+        id=row.id,
+        name=row.name,
+        description=row.description,
+        model_type=model_type,
+        task_type=TaskType(row.task_type),
+        status=ModelStatus(row.status),
+        version=row.version,
+        tags=tuple(tag.tag for tag in row.tags),
+        config=config,
+        sources=sources,
+        own_config=row.config,
+        dataset=datasets.find_link(stores, row.id),
+        metrics=row.metrics,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        created_by=row.created_by,
+        archived_at=row.archived_at,
+        source_model_id=row.source_model_id,
+        promoted_version_id=row.promoted_version_id,
+    )

@@ -1,0 +1,74 @@
+"""How a model's state follows its runs and versions. Called by the rooms above, never by a view."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from studio.backends.stores import Stores
+from studio.domain.model_records import ModelStatus
+from studio.models.service.rows import find_row, refuse_archived
+from studio.models.tables import ModelRow
+
+
+def begin_training(stores: Stores, model_id: str) -> None:
+    """A run was accepted: the model is training.
+
+    Raises:
+        ModelArchived: It is archived.
+    """
+    row = find_row(stores, model_id, lock=True)
+    refuse_archived(row)
+    row.status, row.updated_at = ModelStatus.TRAINING, stores.now()
+
+
+def end_training(stores: Stores, model_id: str, *, failed: bool, has_ready_version: bool) -> None:
+    """A run ended: ``ready`` where a ready version exists, else ``failed`` or ``draft``; safe to repeat."""
+    row = find_row(stores, model_id, lock=True)
+    if row.status != ModelStatus.TRAINING:
+        return
+    without = ModelStatus.FAILED if failed else ModelStatus.DRAFT
+    row.status, row.updated_at = (ModelStatus.READY if has_ready_version else without), stores.now()
+
+
+def refresh_versions(
+    stores: Stores,
+    model_id: str,
+    *,
+    highest: int,
+    promoted_version_id: str | None,
+    metrics: Mapping[str, Any],
+    has_ready_version: bool,
+) -> bool:
+    """Carry over to the row what a list shows of a model's versions; safe to repeat.
+
+    Args:
+        stores: Open stores.
+        model_id: Id of the model.
+        highest: Highest version number there is, 0 for none.
+        promoted_version_id: The production version.
+        metrics: Test metrics of the promoted version, else of the newest ready one.
+        has_ready_version: Whether any version is ready.
+
+    Returns:
+        True when anything changed.
+    """
+    row = find_row(stores, model_id, lock=True)
+    fresh = {
+        "version": max(highest, 1),
+        "promoted_version_id": promoted_version_id,
+        "metrics": dict(metrics),
+        "status": _status_after(row, has_ready_version),
+    }
+    changed = {name: value for name, value in fresh.items() if getattr(row, name) != value}
+    for name, value in changed.items():
+        setattr(row, name, value)
+    if changed:
+        row.updated_at = stores.now()
+    return bool(changed)
+
+
+def _status_after(row: ModelRow, has_ready_version: bool) -> str:
+    if has_ready_version and row.status in (ModelStatus.DRAFT, ModelStatus.FAILED):
+        return ModelStatus.READY
+    if not has_ready_version and row.status == ModelStatus.READY:
+        return ModelStatus.DRAFT
+    return row.status

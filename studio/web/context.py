@@ -1,0 +1,111 @@
+"""What one request is: who calls, from where, and with which stores."""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from flask import Flask, current_app, request
+
+from studio.backends.stores import Note, Stores
+from studio.domain.actors import Actor
+from studio.domain.permissions import Access
+from studio.web.identity import Identifier
+from studio.web.limiter import CallLimiter
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a call comes from, for logs and the audit.
+
+    Attributes:
+        request_id: The client's ``X-Request-ID`` where it is usable, else one made up.
+        ip_address: Address of the client, as the nearest trusted hop tells it.
+    """
+
+    request_id: str
+    ip_address: str | None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a view works with.
+
+    Attributes:
+        stores: Open stores; their transaction ends with the view.
+        actor: Who calls.
+        origin: Where the call comes from.
+    """
+
+    stores: Stores
+    actor: Actor
+    origin: Origin
+
+
+class OpenStores(Protocol):
+    """Opens stores for an actor in one transaction."""
+
+    def __call__(self, actor: Actor, *, write: bool) -> AbstractContextManager[Stores]: ...
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What the edge needs of the rooms, put together in ``studio/app.py``.
+
+    Attributes:
+        open_stores: Opens stores.
+        identifier: Reads tokens.
+        limiter: Counts calls.
+        admit: Refuses a revoked token, and makes a person a member at the first call.
+        find_access: How the caller stands to a model; None where it may not know the model exists.
+        has_any_role: Whether the caller has a role on any model.
+        append_audit: Appends the entry of a call.
+        seal: Encrypts and decrypts kept answers.
+    """
+
+    open_stores: OpenStores
+    identifier: Identifier
+    limiter: CallLimiter
+    admit: Callable[[Stores, Origin], None]
+    find_access: Callable[[Stores, str], Access | None]
+    has_any_role: Callable[[Stores], bool]
+    append_audit: Callable[[Stores, str, Note, Origin], None]
+    seal: "Seal"
+
+
+class Seal(Protocol):
+    """Encryption of what is kept for repeated requests."""
+
+    def encrypt(self, data: bytes) -> bytes: ...
+
+    def decrypt(self, token: bytes) -> bytes: ...
+
+
+def install_edge(app: Flask, edge: Edge) -> None:
+    """Make an edge the application's."""
+    app.extensions["studio"] = edge
+
+
+def current_edge() -> Edge:
+    """The application's edge."""
+    edge: Edge = current_app.extensions["studio"]
+    return edge
+
+
+def find_origin(environ: Mapping[str, Any]) -> Origin:
+    """Request id and address of a WSGI request; the id is made once per request and kept in the environ."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    kept = environ.get("studio.request_id")
+    request_id = kept or (given if REQUEST_ID.fullmatch(given) else f"req-{secrets.token_hex(8)}")
+    if isinstance(environ, dict):
+        environ["studio.request_id"] = request_id
+    return Origin(request_id, environ.get("REMOTE_ADDR"))
+
+
+def current_origin() -> Origin:
+    """Origin of the request being answered."""
+    return find_origin(request.environ)

@@ -1,0 +1,253 @@
+"""Declares operations: the decorator is the whole contract, the view's body is one call.
+
+The order of what happens is the order the API promises: token, rate, visibility, permission, media types, parameters
+and body, Idempotency-Key, If-Match, and only then the view, in one transaction with its audit entry.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from flask import Response, current_app, request
+from flask_smorest import Blueprint
+from marshmallow import Schema
+
+from studio.backends.stores import Stores
+from studio.domain.actors import Actor
+from studio.domain.permissions import Access, Needs
+from studio.errors import Forbidden, ModelNotFound, PreconditionFailed
+from studio.web.context import Context, Edge, Origin, current_edge, current_origin
+from studio.web.idempotency import KeptAnswer, Repeat, claim
+from studio.web.operation import JSON, Operation, describe
+from studio.web.reading import etag_matches, load_body, load_query, negotiate
+
+View = Callable[..., Any]
+KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+
+
+@dataclass(frozen=True)
+class Download:
+    """An answer that is a file, streamed.
+
+    Attributes:
+        media_type: Its Content-Type.
+        chunks: Its content; must not need the call's stores, which are closed by then.
+        filename: Name to save it under; None shows it in place.
+        headers: Further headers.
+    """
+
+    media_type: str
+    chunks: Iterable[bytes]
+    filename: str | None = None
+    headers: Mapping[str, str] | None = None
+
+
+def endpoint(
+    bp: Blueprint,
+    operation_id: str,
+    method: str,
+    path: str,
+    *,
+    needs: str,
+    audit: str | None = None,
+    changes_nothing: bool = False,
+    unaudited: bool = False,
+    status: int = 200,
+    aliases: tuple[str, ...] = (),
+    **contract: Any,
+) -> Callable[[View], View]:
+    """Declare one operation on a blueprint.
+
+    Args:
+        bp: The room's blueprint.
+        operation_id: Id in the API, such as ``model.create``.
+        method: HTTP method.
+        path: Path below the blueprint's prefix.
+        needs: Permission, such as ``model:read or organization:viewer``.
+        audit: Audit action of a call that changes something.
+        changes_nothing: For a POST that only computes: it must not hold the write lock while a model predicts.
+        unaudited: For a POST that writes nothing an audit would tell, such as a ticket.
+        status: Status of success.
+        aliases: Further paths that answer the same.
+        **contract: The other fields of Operation.
+
+    Raises:
+        TypeError: It may write and names no audit action.
+    """
+    if method != "GET" and audit is None and not (changes_nothing or unaudited):
+        raise TypeError(f"{method} {path} changes state: name its audit action")
+    writes = method != "GET" and not changes_nothing
+    operation = Operation(operation_id, method, path, Needs.parse(needs), audit, writes, status, **contract)
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def handle(**args: Any) -> Response:
+            return _answer(operation, view, args)
+
+        view.operation = operation  # type: ignore[attr-defined]  # If-Match reads through it
+        documented = bp.doc(**describe(operation, view))(handle)
+        name = operation_id.replace(".", "_")
+        bp.route(path, methods=[method], endpoint=name)(documented)
+        for number, alias in enumerate(aliases):
+            bp.add_url_rule(alias, f"{name}_alias_{number}", handle, methods=[method])
+        return view
+
+    return decorate
+
+
+def _answer(operation: Operation, view: View, args: dict[str, Any]) -> Response:
+    edge, origin = current_edge(), current_origin()
+    if operation.needs.is_public:
+        return _answer_public(operation, view, args)
+    actor = edge.identifier.identify(request.headers.get("Authorization"))
+    edge.limiter.count(f"{actor.organization}/{actor.user_id}")
+    if operation.method == "GET":
+        with edge.open_stores(actor, write=False) as stores:
+            authorize(edge, stores, origin, operation.needs, args.get("model_id"))
+            return _read(operation, view, Context(stores, actor, origin), args)
+    with edge.open_stores(actor, write=False) as stores:
+        authorize(edge, stores, origin, operation.needs, args.get("model_id"))
+    return _write(operation, view, edge, actor, origin, args)
+
+
+def authorize(edge: Edge, stores: Stores, origin: Origin, needs: Needs, model_id: str | None) -> None:
+    """Let an actor through, or not.
+
+    Args:
+        edge: The application's edge.
+        stores: Stores opened for the actor.
+        origin: Where the call comes from.
+        needs: What the operation needs.
+        model_id: The model it is about, None where it is about none.
+
+    Raises:
+        TokenRevoked: The token was revoked.
+        ModelNotFound: The actor may not know of the model.
+        Forbidden: It may know of it, and not do this.
+    """
+    edge.admit(stores, origin)
+    access: Access | None = None
+    if model_id is not None:
+        access = edge.find_access(stores, model_id)
+        if access is None:
+            raise ModelNotFound(model_id)
+    if not needs.allow(stores.actor, access, lambda: edge.has_any_role(stores)):
+        asked = " or ".join(" and ".join(sorted(parts)) for parts in needs.alternatives)
+        raise Forbidden(f"This needs {asked}, which your token and your role do not give.")
+
+
+def _answer_public(operation: Operation, view: View, args: dict[str, Any]) -> Response:
+    media_type = negotiate(operation)
+    if operation.query is not None:
+        args["query"] = load_query(operation)
+    return _respond(operation, view(**args), media_type)
+
+
+def _read(operation: Operation, view: View, ctx: Context, args: dict[str, Any]) -> Response:
+    media_type = negotiate(operation)
+    if operation.query is not None:
+        args["query"] = load_query(operation)
+    if media_type in operation.renders:
+        return Response(operation.renders[media_type](ctx, **args), mimetype=media_type)
+    response = _respond(operation, view(ctx, **args), media_type)
+    etag = response.headers.get("ETag")
+    if etag and request.headers.get("If-None-Match") and etag_matches(request.headers["If-None-Match"], etag):
+        return Response(status=304, headers={"ETag": etag})
+    return response
+
+
+def _write(
+    operation: Operation, view: View, edge: Edge, actor: Actor, origin: Origin, args: dict[str, Any]
+) -> Response:
+    media_type = negotiate(operation)
+    if operation.query is not None:
+        args["query"] = load_query(operation)
+    body_hash = ""
+    if operation.takes_body:
+        body, body_hash = load_body(operation, current_app.config["STUDIO_DATASET_LIMIT_BYTES"])
+        if operation.body is not None or operation.form is not None:
+            args["body"] = body
+    repeat = _claim(operation, edge, actor, body_hash)
+    if isinstance(repeat, KeptAnswer):
+        headers = {**repeat.headers, "Idempotency-Replayed": "true"}
+        return Response(repeat.body, repeat.status, headers)
+    try:
+        with edge.open_stores(actor, write=operation.writes) as stores:
+            ctx = Context(stores, actor, origin)
+            _check_precondition(operation, ctx, args)
+            response = _respond(operation, view(ctx, **args), media_type)
+            if operation.audit is not None and stores.note is not None:
+                edge.append_audit(stores, operation.audit, stores.note, origin)
+            if repeat is not None and operation.writes:
+                repeat.keep(stores, _to_keep(response))
+    except BaseException:
+        if repeat is not None:
+            repeat.release(lambda: edge.open_stores(actor, write=True))
+        raise
+    if repeat is not None and not operation.writes:
+        with edge.open_stores(actor, write=True) as stores:
+            repeat.keep(stores, _to_keep(response))
+    return response  # only after the commit
+
+
+def _claim(operation: Operation, edge: Edge, actor: Actor, body_hash: str) -> Repeat | KeptAnswer | None:
+    key = request.headers.get("Idempotency-Key")
+    if operation.method != "POST" or key is None:
+        return None
+    route = f"{operation.method} {request.path}?{request.query_string.decode('latin-1')}"
+    return claim(lambda: edge.open_stores(actor, write=True), edge.seal, key, route, body_hash)
+
+
+def _check_precondition(operation: Operation, ctx: Context, args: dict[str, Any]) -> None:
+    header = request.headers.get("If-Match")
+    if header is None or operation.method not in ("PATCH", "PUT", "DELETE"):
+        return
+    etag = ""
+    if operation.current is not None:
+        path_args = {name: value for name, value in args.items() if name not in ("query", "body")}
+        reading: Operation = operation.current.operation  # type: ignore[attr-defined]
+        etag = _etag_of(_dump(reading, operation.current(ctx, **path_args)))
+    if not etag_matches(header, etag):
+        raise PreconditionFailed("The resource is no longer what If-Match names; read it again.")
+
+
+def _respond(operation: Operation, result: Any, media_type: str) -> Response:
+    if isinstance(result, Response):
+        return result
+    if isinstance(result, Download):
+        return _stream(result)
+    if operation.returns is None:
+        return Response(status=operation.status)
+    payload = _dump(operation, result)
+    response = Response(payload, operation.status, mimetype=media_type if media_type else JSON)
+    if operation.has_etag:
+        response.headers["ETag"] = _etag_of(payload)
+    if operation.location is not None:
+        response.headers["Location"] = operation.location.format(**orjson.loads(payload))
+    return response
+
+
+def _dump(operation: Operation, result: Any) -> bytes:
+    schema: Schema | None = operation.returns
+    assert schema is not None
+    return orjson.dumps(schema.dump(result, many=operation.is_list), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _etag_of(payload: bytes) -> str:
+    return f'"{hashlib.sha256(payload).hexdigest()[:32]}"'
+
+
+def _stream(download: Download) -> Response:
+    response = Response(iter(download.chunks), mimetype=download.media_type)
+    response.headers.update(download.headers or {})
+    if download.filename is not None:
+        response.headers.set("Content-Disposition", "attachment", filename=download.filename)
+    return response
+
+
+def _to_keep(response: Response) -> KeptAnswer:
+    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    return KeptAnswer(response.status_code, response.get_data(as_text=True), headers)

@@ -1,0 +1,77 @@
+"""The OpenAPI document and the page that shows it."""
+
+from pathlib import Path
+from typing import Any
+
+import flask_swagger_ui
+from flask import Flask, Response, send_from_directory
+from flask_smorest import Api
+
+from studio.version import VERSION
+
+ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Model Studio API</title>
+<link rel="stylesheet" href="/api/v1/docs/assets/swagger-ui.css">
+<link rel="icon" href="/api/v1/docs/assets/favicon-32x32.png">
+</head>
+<body>
+<div id="page"></div>
+<script src="/api/v1/docs/assets/swagger-ui-bundle.js"></script>
+<script src="/api/v1/docs/assets/page.js"></script>
+</body>
+</html>
+"""
+SCRIPT = """window.ui = SwaggerUIBundle({
+  url: "/api/v1/openapi.json", dom_id: "#page", deepLinking: true, docExpansion: "none", validatorUrl: null,
+  persistAuthorization: true, defaultModelsExpandDepth: 0, tryItOutEnabled: true
+});
+"""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def make_api(app: Flask, public_url: str) -> Api:
+    """flask-smorest set up for OpenAPI 3.1, without pages of its own: rooms register their blueprints on it."""
+    app.config.update(
+        API_TITLE="Model Studio",
+        API_VERSION=VERSION,
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS={
+            "info": {"description": "From a table of data to a watched model in production, behind one API."},
+            "servers": [{"url": public_url}],
+            "components": {
+                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+            },
+        },
+    )
+    return Api(app)
+
+
+def document_of(api: Api) -> dict[str, Any]:
+    """The OpenAPI document of every operation registered."""
+    document: dict[str, Any] = api.spec.to_dict()
+    return document
+
+
+def render_page() -> Response:
+    """The page that shows the document; nothing on it comes from another host."""
+    return Response(PAGE, mimetype="text/html", headers={"Content-Security-Policy": POLICY})
+
+
+def install_assets(app: Flask) -> None:
+    """Serve the page's scripts and styles."""
+
+    @app.get("/api/v1/docs/assets/<path:name>")
+    def docs_asset(name: str) -> Response:
+        if name == "page.js":
+            return Response(SCRIPT, mimetype="text/javascript")
+        response = send_from_directory(ASSETS, name)
+        response.headers["Cache-Control"] = "public, max-age=86400"
+        return response

@@ -1,0 +1,138 @@
+"""What an operation declares, and its entry in the OpenAPI document."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from studio.domain.permissions import Needs
+
+JSON = "application/json"
+MULTIPART = "multipart/form-data"
+
+
+class ProblemFieldOut(Schema):
+    pointer = fields.String(required=True)
+    message = fields.String(required=True)
+
+
+class ProblemOut(Schema):
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    instance = fields.String(required=True)
+    code = fields.String(required=True)
+    request_id = fields.String(required=True)
+    errors = fields.List(fields.Nested(ProblemFieldOut), required=True)
+
+
+class EmptyBody(Schema):
+    """Body of an operation that takes none: nothing, or ``{}``."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation, as its decorator declares it.
+
+    Attributes:
+        id: Operation id of the API, such as ``model.create``.
+        needs: Permission.
+        audit: Audit action of a call that changes something; None where nothing changes.
+        writes: True when it may change own tables.
+        status: HTTP status of success.
+        query: Schema of the parameters.
+        body: Schema of a JSON body.
+        form: Schema of a multipart body, where one is taken.
+        returns: Schema of the answer; None answers no body, or what the view itself makes.
+        is_list: True when the answer is a bare list.
+        location: Template of ``Location``, filled from the answer.
+        has_etag: True when the answer carries a strong ETag.
+        current: View that reads what this operation changes, for ``If-Match``.
+        renders: Further media types of the answer, each with the view that makes its bytes.
+    """
+
+    id: str
+    method: str
+    path: str
+    needs: Needs
+    audit: str | None
+    writes: bool
+    status: int
+    query: Schema | None = None
+    body: Schema | None = None
+    form: Schema | None = None
+    returns: Schema | None = None
+    is_list: bool = False
+    location: str | None = None
+    has_etag: bool = False
+    current: Callable[..., Any] | None = None
+    renders: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    media_types: tuple[str, ...] = (JSON,)
+
+    @property
+    def takes_body(self) -> bool:
+        """True for the methods that carry one."""
+        return self.method in ("POST", "PUT", "PATCH")
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """Media types of the answer, the default first."""
+        return (*self.media_types, *self.renders)
+
+
+def describe(operation: Operation, view: Callable[..., Any]) -> dict[str, Any]:
+    """The operation's entry in the OpenAPI document."""
+    text = (view.__doc__ or "").strip()
+    entry: dict[str, Any] = {
+        "operationId": operation.id,
+        "summary": text.split("\n", 1)[0],
+        "parameters": [{"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
+                       for name in re.findall(r"<(?:\w+:)?(\w+)>", operation.path)],
+        "responses": {str(operation.status): _success(operation)},
+        "security": [] if operation.needs.is_public else [{"bearer": []}],
+    }
+    entry["responses"]["default"] = {
+        "description": "Why it was refused",
+        "content": {"application/problem+json": {"schema": ProblemOut}},
+    }
+    if operation.query is not None:
+        entry["parameters"].append({"in": "query", "schema": operation.query})
+    if operation.has_etag and operation.method == "GET":
+        entry["responses"]["304"] = {"description": "Unchanged since the ETag given in If-None-Match"}
+    content: dict[str, Any] = {}
+    if operation.body is not None:
+        content[JSON] = {"schema": operation.body}
+    if operation.form is not None:
+        content[MULTIPART] = {"schema": operation.form}
+    if content:
+        required = operation.form is not None or any(item.required for item in _fields_of(operation.body))
+        entry["requestBody"] = {"content": content, "required": required}
+    return entry
+
+
+def _fields_of(schema: Schema | None) -> list[Any]:
+    return list(schema.fields.values()) if schema is not None else []
+
+
+def _success(operation: Operation) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": "Done", "headers": {}}
+    if operation.returns is not None:
+        schema: Any = operation.returns
+        if operation.is_list:
+            schema = {"type": "array", "items": operation.returns}
+        answer["content"] = {JSON: {"schema": schema}}
+    elif operation.status != 204:
+        answer["content"] = {kind: {"schema": {"type": "string"}} for kind in operation.media_types}
+    for kind in operation.renders:
+        binary = {"type": "string", "format": "binary"}
+        answer.setdefault("content", {})[kind] = {"schema": binary}
+    if operation.location:
+        answer["headers"]["Location"] = {"schema": {"type": "string"}}
+    if operation.has_etag:
+        answer["headers"]["ETag"] = {"schema": {"type": "string"}}
+    if not answer["headers"]:
+        del answer["headers"]
+    return answer

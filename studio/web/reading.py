@@ -1,0 +1,103 @@
+"""Reads what a request sends and what it accepts: media types, sizes, parameters, body."""
+
+import hashlib
+from typing import Any
+
+import orjson
+from flask import request
+from marshmallow import Schema, ValidationError
+
+from studio.errors import InvalidInput, MalformedBody, NotAcceptable, TooLarge, UnsupportedMediaType
+from studio.web.errors import fields_of
+from studio.web.operation import JSON, MULTIPART, EmptyBody, Operation
+
+JSON_LIMIT_BYTES = 10 << 20
+FORM_SLACK_BYTES = 1 << 20  # boundaries and the text fields around a file
+
+
+def negotiate(operation: Operation) -> str:
+    """The media type to answer with.
+
+    Raises:
+        NotAcceptable: The caller takes none of those there are.
+    """
+    offers = operation.offers
+    if not request.headers.get("Accept"):
+        return offers[0]
+    chosen = request.accept_mimetypes.best_match(offers, default=None)
+    if chosen is None and operation.status != 204:
+        raise NotAcceptable(f"This operation answers {', '.join(offers)} only.")
+    return chosen or offers[0]
+
+
+def load_query(operation: Operation) -> dict[str, Any]:
+    """The parameters, checked.
+
+    Raises:
+        InvalidInput: One is out of its bounds; names each.
+    """
+    assert operation.query is not None
+    try:
+        loaded: dict[str, Any] = operation.query.load(request.args.to_dict())
+    except ValidationError as error:
+        raise _refusal(error, as_pointers=False) from error
+    return loaded
+
+
+def load_body(operation: Operation, file_limit_bytes: int) -> tuple[dict[str, Any], str]:
+    """The body, checked, and the SHA-256 of what was sent.
+
+    Raises:
+        TooLarge: It has more bytes than the operation takes.
+        UnsupportedMediaType: It is neither JSON nor, where one is taken, a form.
+        MalformedBody: It cannot be read.
+        InvalidInput: A field is wrong; names each.
+    """
+    if operation.form is not None and request.mimetype == MULTIPART:
+        request.max_content_length = file_limit_bytes + FORM_SLACK_BYTES
+        return _load(operation.form, request.form.to_dict() | request.files.to_dict()), _hash_of_form()
+    request.max_content_length = JSON_LIMIT_BYTES
+    if (request.content_length or 0) > JSON_LIMIT_BYTES:
+        raise TooLarge(f"A JSON body may have {JSON_LIMIT_BYTES} bytes.")
+    raw = request.get_data(cache=False)
+    takes = [kind for kind, schema in ((JSON, operation.body), (MULTIPART, operation.form)) if schema]
+    if raw and request.mimetype != JSON:
+        raise UnsupportedMediaType(f"Send {' or '.join(takes or [JSON])}, not {request.mimetype or 'an unnamed type'}.")
+    if operation.body is None and operation.form is not None:
+        raise UnsupportedMediaType(f"Send {MULTIPART}.")
+    try:
+        document = orjson.loads(raw) if raw.strip() else {}
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody(f"The body is not JSON: {error}.") from error
+    return _load(operation.body or EmptyBody(), document), hashlib.sha256(raw).hexdigest()
+
+
+def etag_matches(header: str | None, etag: str) -> bool:
+    """Whether an If-Match or If-None-Match header names a strong ETag (given with its quotes); weak ones never do."""
+    names = [name.strip() for name in (header or "").split(",")]
+    return "*" in names or etag in names
+
+
+def _load(schema: Schema, document: Any) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = schema.load(document)
+    except ValidationError as error:
+        raise _refusal(error, as_pointers=True) from error
+    return loaded
+
+
+def _refusal(error: ValidationError, *, as_pointers: bool) -> InvalidInput:
+    faults = fields_of(error, as_pointers=as_pointers)
+    counted = "1 field was refused" if len(faults) == 1 else f"{len(faults)} fields were refused"
+    return InvalidInput(counted, fields=faults)
+
+
+def _hash_of_form() -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(request.form.items()):
+        digest.update(f"{name}={len(value)}:{value};".encode())
+    for name, file in sorted(request.files.items()):
+        content = hashlib.file_digest(file.stream, "sha256").hexdigest()  # type: ignore[arg-type]
+        file.stream.seek(0)
+        digest.update(f"{name}={file.filename}:{content};".encode())
+    return digest.hexdigest()
