@@ -290,12 +290,6 @@ class TooFewRows(InvalidInput):
     code = "too_few_rows"
 
 
-class NoFeatures(InvalidInput):
-    """No input column is left."""
-
-    code = "no_features"
-
-
 class NoSuccessfulTrial(InternalFault):
     """Every candidate of a search failed; the message carries the last error."""
 
