@@ -1,5 +1,6 @@
 """MLflow model folders: written from an estimator, read back, and described without being loaded."""
 
+import logging
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,9 @@ from mlflow.pyfunc import PyFuncModel
 from mlflow.types import ColSpec, DataType, Schema
 
 from studio.backends.mlflow.shipped_code import code_needs, pinned_requirements, write_code
+
+# It warns of cloudpickle at each model; that models run code is why only hosts and runs load them.
+logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from studio.backends.files.keys import check_key
 from studio.backends.mlflow.faults import is_absent
 from studio.errors import BackendDown, BadKey, FileMissing
 
@@ -21,7 +22,7 @@ _ABSENT_CODES = frozenset({"404", "NoSuchKey", "NoSuchBucket"})
 class ArtifactStorage:
     """The artifacts of one workspace, a folder below the artifact root that nothing here leaves.
 
-    Safe to share between threads.
+    Safe to share between threads. Raises BadKey for a path that leaves the address it is given below.
     """
 
     def __init__(self, artifact_root: str, workspace: str) -> None:
@@ -44,11 +45,11 @@ class ArtifactStorage:
     def put_file(self, uri: str, path: Path, folder: str | None) -> None:
         """Store one local file below an address, in a folder there; a repeat replaces it."""
         with _reporting_faults(path.name):
-            self._repository(uri).log_artifact(str(path), folder)
+            self._repository(uri).log_artifact(str(path), None if folder is None else check_key(folder))
 
     def put_bytes(self, uri: str, path: str, content: bytes) -> None:
         """Store one file of this content below an address."""
-        target = PurePosixPath(path)
+        target = PurePosixPath(check_key(path))
         with tempfile.TemporaryDirectory() as folder:
             local = Path(folder) / target.name
             local.write_bytes(content)
@@ -67,18 +68,19 @@ class ArtifactStorage:
             BackendDown: The storage does not answer.
         """
         with tempfile.TemporaryDirectory() as folder, _reporting_faults(path):
-            local = Path(self._repository(uri).download_artifacts(path, folder))
+            local = Path(self._repository(uri).download_artifacts(check_key(path), folder))
             if not local.is_file():
                 raise FileMissing(f"There is no artifact {path!r}.")
             return local.read_bytes()
 
     def fetch_folder(self, uri: str, folder: Path) -> Path:
-        """Copy the folder at an address into an existing local one and return the copy's path.
+        """Copy the folder at an address into a local one and return the copy's path.
 
         Raises:
             FileMissing: Nothing lies there.
             BackendDown: The storage does not answer.
         """
+        folder.mkdir(parents=True, exist_ok=True)
         with _reporting_faults(uri):
             return Path(self._repository(uri).download_artifacts("", str(folder)))
 
