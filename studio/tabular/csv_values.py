@@ -1,0 +1,241 @@
+"""What the text of a CSV column means: which values are missing, and the type and value of all others.
+
+Missing are, white space around them aside: the empty text, ``NA``, ``N/A``, ``n/a``, ``#N/A``, ``<NA>``,
+``NaN``, ``nan``, ``null``, ``NULL`` and ``None``.
+
+A column gets the first type that every value of it that is not missing has:
+
+- boolean: ``true`` and ``false`` in any case. ``yes``/``no`` stay categories, ``0``/``1`` numbers.
+- number: whole or decimal, with exponents; with a decimal comma where ``;`` separates fields. Infinity is
+  missing. A column with a leading zero (``007``), a whole number beyond 2**53 or a plus sign before seven
+  digits or more holds codes, not quantities, and stays a category.
+- datetime: ISO 8601 date or date and time; with a zone it is converted to UTC, without one taken to be UTC.
+  Also ``2026/1/31``, ``31.1.2026``, and ``31/1/2026`` or ``1/31/2026`` where only one order fits all values.
+- text: mostly four words or more, rarely repeated; otherwise category. Both keep their white space.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from studio.tabular.table import ColumnType
+
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None")
+LARGEST_EXACT_INTEGER = 2**53
+CODE = r"^[+-]?0[\dxX]|^\+\d{7,}$"
+WHOLE = r"^[+-]?\d+$"
+TIME_TAIL = r"(?:[ T](\d{1,2}:.*))?$"
+UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
+TEXT_WORDS = 4
+
+NUMBER_SHAPE = re.compile(r"[+-]?([\d.,]+(e[+-]?\d+)?|inf(inity)?)", re.IGNORECASE)
+DATE_SHAPE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
+BOOLEAN_SHAPE = re.compile("true|false", re.IGNORECASE)
+
+Converter = Callable[[pa.Array], pa.Array]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read text values.
+
+    Attributes:
+        type: What the values then are.
+        storage: Their Arrow type.
+        shape: Matches every such value and little else; asked of one value, to spare failing conversions,
+            which are slow because a cast goes on past its first failure.
+        convert: Takes trimmed strings with null for missing; raises ArrowInvalid at a value it cannot read.
+        has_codes: Takes the strings and what they convert to; true when some are codes, not quantities.
+    """
+
+    type: ColumnType
+    storage: pa.DataType
+    shape: re.Pattern[str]
+    convert: Converter
+    has_codes: Callable[[pa.Array, pa.Array], bool] | None = None
+
+    def accepts(self, text: pa.Array) -> bool:
+        """True when every value, trimmed, none missing, is read so."""
+        if not self.shape.fullmatch(text[0].as_py()):
+            return False
+        try:
+            converted = self.convert(text)
+        except pa.ArrowInvalid:
+            return False
+        return self.has_codes is None or not self.has_codes(text, converted)
+
+
+def blank_missing(values: pa.Array) -> pa.Array:
+    """The strings without surrounding white space, null where they stand for a missing value."""
+    trimmed = pc.utf8_trim_whitespace(values)
+    return pc.if_else(pc.is_in(trimmed, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), trimmed)
+
+
+def convert_column(values: pa.Array, reading: Reading | None) -> pa.Array:
+    """Strings of a CSV file as what they mean; None as reading keeps them as they are, null where missing."""
+    trimmed = blank_missing(values)
+    if reading is None:
+        return pc.if_else(pc.is_valid(trimmed), values, pa.scalar(None, pa.string()))
+    return reading.convert(trimmed)
+
+
+def _read_boolean(text: pa.Array) -> pa.Array:
+    lower = pc.utf8_lower(text)
+    if not _all(pc.is_in(lower, value_set=pa.array(["true", "false", None]))):
+        raise pa.ArrowInvalid("not a boolean")
+    return pc.equal(lower, "true")
+
+
+def _read_integer(text: pa.Array) -> pa.Array:
+    return text.cast(pa.int64())
+
+
+def _read_decimal(text: pa.Array) -> pa.Array:
+    numbers = text.cast(pa.float64())
+    return pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))
+
+
+def _read_decimal_comma(text: pa.Array) -> pa.Array:
+    if _any(pc.match_substring(text, ".")):
+        raise pa.ArrowInvalid("a point beside decimal commas")
+    return _read_decimal(pc.replace_substring(text, ",", "."))
+
+
+def _has_codes(text: pa.Array, numbers: pa.Array) -> bool:
+    if _any(pc.match_substring_regex(text, CODE)):
+        return True
+    large = text.filter(pc.greater(pc.abs(numbers.cast(pa.float64(), safe=False)), LARGEST_EXACT_INTEGER))
+    return _any(pc.match_substring_regex(large, WHOLE))
+
+
+def _read_iso(text: pa.Array) -> pa.Array:
+    return _to_timestamp(text, pa.timestamp("us")).cast(UTC_TIMESTAMP)
+
+
+def _read_iso_with_zone(text: pa.Array) -> pa.Array:
+    return _to_timestamp(text, UTC_TIMESTAMP)
+
+
+def _to_timestamp(text: pa.Array, storage: pa.DataType) -> pa.Array:
+    """Cast ISO 8601, cutting fractions to the microseconds that are stored."""
+    try:
+        return text.cast(storage)
+    except pa.ArrowInvalid:
+        return pc.replace_substring_regex(text, r"(\.\d{6})\d+", r"\1").cast(storage)
+
+
+def _dates(pattern: str, iso: str) -> Converter:
+    """A reader of dates in another order, which the template puts the pattern's groups into that of ISO."""
+
+    def read(text: pa.Array) -> pa.Array:
+        if not _all(pc.match_substring_regex(text, pattern)):
+            raise pa.ArrowInvalid("another way to write a date")
+        ordered = pc.utf8_trim_whitespace(pc.replace_substring_regex(text, pattern, iso))
+        for single, padded in ((r"-(\d)-", r"-0\1-"), (r"-(\d)( |$)", r"-0\1\2"), (r" (\d):", r" 0\1:")):
+            ordered = pc.replace_substring_regex(ordered, single, padded)
+        return _read_iso(ordered)
+
+    return read
+
+
+def _any(mask: pa.Array) -> bool:
+    return bool(pc.any(mask).as_py())
+
+
+def _all(mask: pa.Array) -> bool:
+    """True where nothing is false; null does not count."""
+    return pc.all(mask).as_py() is not False
+
+
+def _datetime(convert: Converter) -> Reading:
+    return Reading(ColumnType.DATETIME, UTC_TIMESTAMP, DATE_SHAPE, convert)
+
+
+BOOLEAN = Reading(ColumnType.BOOLEAN, pa.bool_(), BOOLEAN_SHAPE, _read_boolean)
+INTEGER = Reading(ColumnType.NUMBER, pa.int64(), NUMBER_SHAPE, _read_integer, _has_codes)
+DECIMAL = Reading(ColumnType.NUMBER, pa.float64(), NUMBER_SHAPE, _read_decimal, _has_codes)
+DECIMAL_COMMA = Reading(ColumnType.NUMBER, pa.float64(), NUMBER_SHAPE, _read_decimal_comma, _has_codes)
+ISO = _datetime(_read_iso)
+ISO_WITH_ZONE = _datetime(_read_iso_with_zone)
+YEAR_FIRST = _datetime(_dates(r"^(\d{4})[/.-](\d{1,2})[/.-](\d{1,2})" + TIME_TAIL, r"\1-\2-\3 \4"))
+DAY_FIRST_DOTTED = _datetime(_dates(r"^(\d{1,2})\.(\d{1,2})\.(\d{4})" + TIME_TAIL, r"\3-\2-\1 \4"))
+DAY_FIRST = _datetime(_dates(r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})" + TIME_TAIL, r"\3-\2-\1 \4"))
+MONTH_FIRST = _datetime(_dates(r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})" + TIME_TAIL, r"\3-\1-\2 \4"))
+
+# In each group a reading is followed by wider ones, which read all that it does; the groups are independent.
+GROUPS = (
+    (BOOLEAN,),
+    (INTEGER, DECIMAL),
+    (ISO,),
+    (ISO_WITH_ZONE,),
+    (YEAR_FIRST,),
+    (DAY_FIRST_DOTTED,),
+    (DAY_FIRST,),
+    (MONTH_FIRST,),
+)
+
+
+class TextShape:
+    """Counts that tell free text from categories; memory does not grow with the number of values."""
+
+    def __init__(self) -> None:
+        self._values = 0
+        self._distinct = 0
+        self._wordy = 0
+
+    def observe(self, values: pa.Array) -> None:
+        """Take in the strings of one block, null where missing."""
+        distinct = pc.drop_null(pc.unique(values))
+        words = pc.count_substring_regex(distinct, r"\S+")
+        self._values += len(values) - values.null_count
+        self._distinct += len(distinct)
+        self._wordy += pc.sum(pc.greater_equal(words, TEXT_WORDS)).as_py() or 0
+
+    @property
+    def type(self) -> ColumnType:
+        """TEXT when most values are of four words or more and most are not repeated in their block."""
+        is_text = self._wordy > self._distinct / 2 and self._distinct > self._values / 2
+        return ColumnType.TEXT if is_text else ColumnType.CATEGORY
+
+
+class ColumnObserver:
+    """Narrows down how a column can be read, block by block."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._groups = [*GROUPS, (DECIMAL_COMMA,)] if delimiter == ";" else list(GROUPS)
+        self._has_digit = False
+        self._shape = TextShape()
+
+    def observe(self, values: pa.Array) -> None:
+        """Take in the strings of one block."""
+        text = pc.drop_null(blank_missing(values))
+        if not len(text):
+            return
+        self._has_digit = self._has_digit or _any(pc.match_substring_regex(text, r"\d"))
+        groups = [_first_that_accepts(group, text) for group in self._groups]
+        self._groups = [group for group in groups if group]
+        if not self._groups:
+            self._shape.observe(text)
+
+    def conclude(self) -> tuple[ColumnType, Reading | None]:
+        """The type of the column and how to read it, after the last block; None keeps the text."""
+        readings = [group[0] for group in self._groups]
+        if not self._has_digit:
+            # Infinity alone is no number; where only missing values were seen every reading is left.
+            readings = [BOOLEAN] if readings == [BOOLEAN] else []
+        if DAY_FIRST in readings and MONTH_FIRST in readings:
+            readings = [reading for reading in readings if reading not in (DAY_FIRST, MONTH_FIRST)]
+        if readings:
+            return readings[0].type, readings[0]
+        return self._shape.type, None
+
+
+def _first_that_accepts(group: tuple[Reading, ...], text: pa.Array) -> tuple[Reading, ...]:
+    """The group from the first reading that accepts the values on; empty when none does."""
+    for position, reading in enumerate(group):
+        if reading.accepts(text):
+            return group[position:]
+    return ()
