@@ -2,6 +2,9 @@
 
 SQLite runs in WAL mode, and a writing transaction takes the write lock at its first statement: a reader that turns
 into a writer halfway would fail with "database is locked" however long it is told to wait.
+
+On PostgreSQL the own tables have a schema of their own: MLflow's tables share the database, and a ``datasets`` is
+among them too.
 """
 
 from collections.abc import Iterator
@@ -16,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from studio.errors import BackendDown
 
 LOCK_WAIT_MS = 30_000
+SCHEMA = "studio_tables"  # not a likely name of a database user: the schema of that name would be MLflow's first choice
 
 
 class Database:
@@ -64,7 +68,12 @@ def _sqlite_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={LOCK_WAIT_MS}"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"busy_timeout={LOCK_WAIT_MS}",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -76,4 +85,12 @@ def _sqlite_engine(url: str) -> Engine:
 
 
 def _postgres_engine(url: str) -> Engine:
-    return create_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True, pool_timeout=10)
+    engine = create_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True, pool_timeout=10)
+
+    @event.listens_for(engine, "connect", insert=True)
+    def prepare(connection: Any, record: Any) -> None:
+        connection.autocommit = True  # else the setting would go with the first rollback
+        connection.execute(f"SET search_path TO {SCHEMA}")
+        connection.autocommit = False
+
+    return engine
