@@ -1,8 +1,8 @@
 """From a data frame as users give it to plain cells: numbers, category codes and texts.
 
-What happens here looks at one row at a time, so it is done once for a whole table without telling the training rows
-anything about the others. The list of categories only names the codes; which of them a model may use, its encoder
-learns from the training rows.
+What happens here looks at one row at a time, so it is done once for a whole table without telling the
+training rows anything about the others. The list of categories only names the codes; which of them a model
+may use, its encoder learns from the training rows.
 """
 
 import datetime
@@ -89,13 +89,16 @@ class ColumnReader(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             else:
                 blocks.append(read_truth(column) if kind == "boolean" else read_numbers(column))
         values = np.column_stack(blocks) if blocks else np.empty((len(X), 0))
-        return Cells(values, tuple(texts), self._is_category, self._sources, self._text_sources, self._n_codes)
+        return Cells(
+            values, tuple(texts), self._is_category, self._sources, self._text_sources, self._n_codes
+        )
 
     def _read_codes(self, name: str, column: "pd.Series[Any]") -> FloatArray:
         codes = self._codes[name]
         unique, positions = _distinct(column)
-        found = [np.nan if text is None else codes.get(text, UNKNOWN) for text in map(read_text, unique)]
-        return np.array([*found, np.nan])[positions]
+        texts = map(read_text, unique)
+        found = [np.nan if text is None else codes.get(text, UNKNOWN) for text in texts]
+        return _pick(found, positions)
 
     def _set_layout(self, names: list[str]) -> None:
         sources: list[int] = []
@@ -122,7 +125,7 @@ def read_text(value: Any) -> str | None:
         return None
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
-    if isinstance(value, float | np.floating) and float(value).is_integer() and abs(value) < 1e15:
+    if isinstance(value, float | np.floating) and float(value).is_integer() and abs(float(value)) < 1e15:
         return str(int(value))
     text = str(value).strip()
     return text or None
@@ -140,22 +143,22 @@ def read_numbers(column: "pd.Series[Any]") -> FloatArray:
     else:
         plain = column.astype(object)
         parsed = pd.to_numeric(plain, errors="coerce")
-        numbers = np.asarray(parsed.to_numpy(dtype=np.float64, na_value=np.nan))
-    numbers = np.where(np.isfinite(numbers), numbers, np.nan)
-    return np.clip(numbers, -LARGEST, LARGEST)
+        numbers = np.array(parsed.to_numpy(dtype=np.float64, na_value=np.nan))
+    finite: FloatArray = np.where(np.isfinite(numbers), np.clip(numbers, -LARGEST, LARGEST), np.nan)
+    return finite
 
 
 def read_truth(column: "pd.Series[Any]") -> FloatArray:
     """1 and 0 of shape (n_rows,), NaN where the cell is neither."""
     if column.dtype == bool:
-        return column.to_numpy(dtype=np.float64)
+        return np.asarray(column.to_numpy(dtype=np.float64))
     unique, positions = _distinct(column)
     found = [_TRUTH.get((read_text(value) or "").lower(), np.nan) for value in unique]
-    return np.array([*found, np.nan])[positions]
+    return _pick(found, positions)
 
 
 def read_dates(column: "pd.Series[Any]") -> list[FloatArray]:
-    """The parts of the time stamps (``DATE_PARTS``), each of shape (n_rows,); days are counted from 1970, in UTC."""
+    """The ``DATE_PARTS`` of time stamps, each of shape (n_rows,), in UTC; days count from 1970."""
     stamps = read_stamps(column)
     clock = stamps.dt
     days = (stamps - pd.Timestamp(0, tz=datetime.UTC)) / pd.Timedelta(days=1)
@@ -188,13 +191,20 @@ def _distinct(column: "pd.Series[Any]") -> tuple[list[Any], npt.NDArray[np.int64
     return list(unique), positions.astype(np.int64)
 
 
+def _pick(found: list[float], positions: npt.NDArray[np.int64]) -> FloatArray:
+    values: FloatArray = np.array([*found, np.nan], dtype=np.float64)[positions]
+    return values
+
+
 def _sorted_categories(column: "pd.Series[Any]") -> list[str]:
     texts = {text for value in _distinct(column)[0] if (text := read_text(value)) is not None}
-    return sorted(texts, key=lambda text: (0, float(text), text) if _is_number(text) else (1, 0.0, text))
+    return sorted(texts, key=_category_order)
 
 
-def _is_number(text: str) -> bool:
+def _category_order(text: str) -> tuple[float, str]:
+    """Numbers by size, then the others by letters."""
     try:
-        return np.isfinite(float(text)).item()
+        number = float(text)
     except ValueError:
-        return False
+        return float("inf"), text
+    return (number, text) if np.isfinite(number) else (float("inf"), text)

@@ -13,9 +13,9 @@ class Preprocessing:
     """How columns become numbers.
 
     Attributes:
-        handle_missing: ``auto`` leaves gaps to families that understand them and gives the others the median and an
-            indicator; ``mean``, ``median``, ``most_frequent`` and ``constant`` (0, or a category of its own) fill
-            them; ``drop`` trains without the rows that have any.
+        handle_missing: ``auto`` leaves gaps to families that understand them and gives the others the median
+            and an indicator; ``mean``, ``median``, ``most_frequent`` and ``constant`` (0, or a category of
+            its own) fill them; ``drop`` trains without the rows that have any.
         encode_categories: ``auto`` takes what suits the family; ``onehot``, ``ordinal``, ``target``.
         max_categories: Values kept per category column, 2..1000; rarer ones are pooled.
     """
@@ -61,14 +61,15 @@ class Plan:
         metric: Metric to optimize; None takes the task's primary one.
         max_trials: Trials at most, None for as many as the budget allows.
         budget_s: Seconds for search, final fit and evaluation together; None for no limit.
-        parallel_trials: Trials at once; None takes what the cores allow, and 1 where ``budget_s`` is None, so that
-            a run bounded by trials alone can be repeated.
+        parallel_trials: Trials at once; None takes what the cores allow, and 1 where ``budget_s`` is None, so
+            that a run bounded by trials alone can be repeated.
         ensemble: Whether the best candidates may be blended into one more.
         imbalance: ``class_weight`` weighs rare classes up, ``auto`` does so where the metric gains by it.
         max_predict_latency_ms: Longest one-row prediction of a candidate that may win.
         max_model_mb: Largest candidate that may win.
         threads: Cores to use, None for all this process may run on.
-        memory_cap_mb: Memory of this process and its trials together; the trial that passes it fails. None for none.
+        memory_cap_mb: Memory of this process and its trials together; the trial that passes it fails. None
+            for none.
     """
 
     task: Task

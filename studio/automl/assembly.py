@@ -1,0 +1,134 @@
+"""The final model of a search and how good it is."""
+
+import pickle
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.pipeline import Pipeline
+
+from studio.automl.estimators import installed_families
+from studio.automl.pipeline import Member, build_pipeline
+from studio.automl.problem import Problem
+from studio.automl.result import SplitPrediction
+from studio.evaluation.metrics import bootstrap_intervals, compute_metrics
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+MAX_TRAIN_ROWS = 20_000  # of the training rows so many tell enough about the fit
+
+
+@dataclass(frozen=True)
+class Part:
+    """One candidate in the final model.
+
+    Attributes:
+        family: Name of its family.
+        weight: Its share of the blend.
+        members: File of its refitted member, or of its fold models.
+        outputs: File of its outputs for the scored rows.
+    """
+
+    family: str
+    weight: float
+    members: Path
+    outputs: Path
+
+
+@dataclass(frozen=True)
+class Final:
+    """The assembled model and its evaluation, as in ``SearchResult``."""
+
+    estimator: Pipeline
+    splits: Mapping[str, SplitPrediction]
+    metrics: Mapping[str, Mapping[str, float | None]]
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]]
+    importances: Mapping[str, Mapping[str, float]]
+
+
+def assemble(problem: Problem, parts: Sequence[Part], soft_deadline: float | None) -> Final:
+    """Load the parts, blend them and evaluate the blend on every split.
+
+    Args:
+        soft_deadline: Monotonic time after which the intervals are left out; None for never.
+    """
+    members: list[Member] = []
+    weights: list[float] = []
+    families: list[str] = []
+    for part in parts:
+        loaded = pickle.loads(part.members.read_bytes())  # noqa: S301 - written by this search a moment ago
+        found = loaded if isinstance(loaded, list) else [loaded]
+        members += found
+        weights += [part.weight / len(found)] * len(found)
+        families += [part.family] * len(found)
+    estimator = build_pipeline(problem.reader, members, weights, problem.classes)
+    splits = _predict_splits(problem, estimator, parts)
+    metrics = {name: compute_metrics(*_arguments(problem, split)) for name, split in splits.items()}
+    intervals: dict[str, Mapping[str, tuple[float, float]]] = {}
+    for name in ("test", "validation", "train"):
+        is_late = soft_deadline is not None and time.monotonic() > soft_deadline
+        seed = problem.plan.validation.random_state
+        arguments = _arguments(problem, splits[name])
+        intervals[name] = {} if is_late else bootstrap_intervals(*arguments, random_state=seed)
+    return Final(estimator, splits, metrics, intervals, _importances(problem, members, weights, families))
+
+
+def _arguments(problem: Problem, split: SplitPrediction) -> tuple[Any, ...]:
+    labels = None if problem.labels is None else list(problem.labels)
+    n_features = len(problem.features)
+    truth = (split.y_true, split.y_pred, split.proba)
+    return (problem.plan.task, *truth, labels, problem.positive_label, n_features)
+
+
+def _predict_splits(
+    problem: Problem, estimator: Pipeline, parts: Sequence[Part]
+) -> dict[str, SplitPrediction]:
+    train = problem.split.train
+    if len(train) > MAX_TRAIN_ROWS:
+        rng = np.random.default_rng(problem.plan.validation.random_state)
+        train = np.sort(rng.choice(train, MAX_TRAIN_ROWS, replace=False))
+    model = estimator.named_steps["model"]
+    test = problem.split.test
+    outputs = model.blend(problem.cells.take(np.concatenate([train, test])))
+    unseen = np.sum([part.weight * np.load(part.outputs) for part in parts], axis=0)
+    validation = np.intersect1d(problem.split.validation, problem.scored)
+    return {
+        "train": _split_prediction(problem, train, outputs[: len(train)]),
+        "validation": _split_prediction(
+            problem, validation, unseen[np.searchsorted(problem.scored, validation)]
+        ),
+        "test": _split_prediction(problem, test, outputs[len(train) :]),
+    }
+
+
+def _split_prediction(problem: Problem, rows: IntArray, outputs: FloatArray) -> SplitPrediction:
+    if problem.labels is None:
+        return SplitPrediction(problem.rows[rows], problem.y[rows], outputs, None)
+    labels = np.array(problem.labels, dtype=object)
+    proba = outputs / outputs.sum(axis=1, keepdims=True)
+    true, predicted = labels[problem.y[rows]], labels[outputs.argmax(axis=1)]
+    return SplitPrediction(problem.rows[rows], true, predicted, proba)
+
+
+def _importances(
+    problem: Problem, members: Sequence[Member], weights: Sequence[float], families: Sequence[str]
+) -> dict[str, Mapping[str, float]]:
+    """Shares by input column, the members' weighted by their part in the blend."""
+    totals: dict[str, FloatArray] = {}
+    for member, weight, name in zip(members, weights, families, strict=True):
+        if member.estimator is None:
+            continue
+        for method, values in installed_families()[name].importances(member.estimator).items():
+            by_column = np.bincount(member.encoder.sources_, values, len(problem.features))
+            if by_column.sum() > 0:
+                shares = weight * by_column / by_column.sum()
+                totals[method] = totals.get(method, 0.0) + shares
+    return {
+        method: dict(zip(problem.features, (total / total.sum()).tolist(), strict=True))
+        for method, total in totals.items()
+    }

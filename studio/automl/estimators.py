@@ -1,0 +1,192 @@
+"""What an estimator family is, which ones there are, and whether hyperparameters fit them.
+
+A family is found through the entry points of the group ``studio.estimators``, the built-in ones too; each
+names a class without constructor arguments.
+"""
+
+import abc
+import functools
+import importlib.metadata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
+
+from studio.automl.spaces import Space, bad_hyperparameter, check_number_kinds
+from studio.errors import UnknownAlgorithm
+
+ENTRY_POINTS = "studio.estimators"
+# The search sets these itself: cores and seeds belong to the run, output would end in its log.
+RESERVED = frozenset({"n_jobs", "verbose", "verbosity", "random_state", "warm_start", "callbacks", "device"})
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Encoded rows.
+
+    Attributes:
+        X: Of shape (n_rows, n_columns).
+        y: Of shape (n_rows,): codes 0..n_classes-1, every one of which occurs, or numbers.
+        weights: Of shape (n_rows,), None for equal ones.
+    """
+
+    X: FloatArray
+    y: npt.NDArray[Any]
+    weights: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """The circumstances of one fit.
+
+    Attributes:
+        threads: Cores to use, from 1.
+        categorical: Columns that hold codes of a set.
+        is_out_of_time: Asked between rounds; once true, the fit ends with what it has.
+        validation: Rows to stop early on, None where the number of rounds is settled.
+        pinned: Hyperparameters that came from the user, to be left as they are.
+    """
+
+    task: str
+    metric: str
+    n_classes: int
+    threads: int
+    random_state: int
+    categorical: Sequence[int] = ()
+    is_out_of_time: Callable[[], bool] = lambda: False
+    validation: TrainingRows | None = None
+    pinned: frozenset[str] = frozenset()
+
+
+class EstimatorFamily(abc.ABC):
+    """One kind of estimator the search may use. An instance holds no state: it is shared by all trials.
+
+    Attributes:
+        name: Unique, snake_case; what a configuration calls ``algorithm``.
+        tasks: Task types it serves.
+        cost: Rank of its usual fitting time; cheap families are tried first.
+        categories: Encoding of category columns it likes best: ``native`` (codes; see
+            ``FitContext.categorical``), ``ordinal``, ``onehot`` or ``target``.
+        accepts_missing: Whether ``fit`` and ``predict`` take NaN.
+        scale: Whether it gains by scaled columns.
+        max_categories: Values per category column it can tell apart.
+    """
+
+    name: ClassVar[str]
+    tasks: ClassVar[frozenset[str]]
+    cost: ClassVar[int] = 50
+    categories: ClassVar[str] = "ordinal"
+    accepts_missing: ClassVar[bool] = False
+    scale: ClassVar[bool] = False
+    max_categories: ClassVar[int] = 1000
+
+    @abc.abstractmethod
+    def space(self, task: str) -> Space:
+        """What the sampler may vary."""
+
+    @abc.abstractmethod
+    def default(self, task: str) -> Mapping[str, Any]:
+        """The first configuration to try; holds every name of the space, and may hold constants besides."""
+
+    def portfolio(self, task: str) -> Sequence[Mapping[str, Any]]:
+        """Configurations that proved strong elsewhere, best first; each changes some of the default."""
+        return ()
+
+    @abc.abstractmethod
+    def estimator_class(self, task: str) -> type:
+        """The class that is fitted; its parameters are those a user may set."""
+
+    @abc.abstractmethod
+    def fit(self, params: Mapping[str, Any], rows: TrainingRows, context: FitContext) -> Any:
+        """Fit one estimator.
+
+        The same arguments and seed give the same estimator where ``is_out_of_time`` stays false.
+
+        Returns:
+            A picklable estimator with ``predict`` and, for classification, ``predict_proba`` with one column
+            per class; both take a float matrix and run on one core.
+        """
+
+    def learned(self, params: Mapping[str, Any], estimator: Any) -> Mapping[str, float]:
+        """Hyperparameters that early stopping settled; a fit on all rows takes their mean over the folds."""
+        return {}
+
+    def importances(self, estimator: Any) -> Mapping[str, FloatArray]:
+        """Weight of each matrix column by method (``gain``, ``split``), empty where there is none."""
+        return {}
+
+    def check(self, params: Mapping[str, Any], task: str) -> None:
+        """Refuse hyperparameters the family does not take.
+
+        Raises:
+            BadHyperparameter: With a pointer to the first bad one.
+        """
+        names = self.parameter_names(task)
+        for name in params:
+            if name not in names:
+                raise bad_hyperparameter(self.name, name, "there is no such hyperparameter")
+        check_number_kinds(self.name, self.space(task), params)
+        constraints = getattr(self.estimator_class(task), "_parameter_constraints", {})
+        for name, value in params.items():
+            try:
+                validate_parameter_constraints(constraints, {name: value}, self.name)
+            except InvalidParameterError as error:
+                raise bad_hyperparameter(self.name, name, str(error).rstrip(".")) from error
+
+    def parameter_names(self, task: str) -> frozenset[str]:
+        """Names a user may set."""
+        own = set(self.estimator_class(task)().get_params()) | set(self.space(task)) | set(self.default(task))
+        return frozenset(own) - RESERVED
+
+
+@functools.cache
+def installed_families() -> Mapping[str, EstimatorFamily]:
+    """Every family by name, the core's and the plugins', cheapest first."""
+    found: list[EstimatorFamily] = []
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        found.append(entry.load()())
+    return {family.name: family for family in sorted(found, key=lambda family: (family.cost, family.name))}
+
+
+def known_algorithms(task: str) -> list[str]:
+    """What ``algorithm`` may be for a task type, ``auto`` first."""
+    return ["auto", *(name for name, family in installed_families().items() if task in family.tasks)]
+
+
+def find_families(algorithm: str, task: str) -> list[EstimatorFamily]:
+    """The families a search goes through, cheapest first.
+
+    Raises:
+        UnknownAlgorithm: There is no such family, or it does not serve the task.
+    """
+    known = known_algorithms(task)
+    if algorithm not in known:
+        raise UnknownAlgorithm(
+            f"There is no algorithm {algorithm!r} for {task}; known are {', '.join(known)}.", known=known
+        )
+    names = known[1:] if algorithm == "auto" else [algorithm]
+    return [installed_families()[name] for name in names]
+
+
+def check_hyperparameters(algorithm: str, params: Mapping[str, Any], task: str) -> None:
+    """Refuse hyperparameters that the algorithm, or for ``auto`` every family, does not take.
+
+    Raises:
+        BadHyperparameter: With a pointer ``/config/hyperparameters/<name>``.
+        UnknownAlgorithm: There is no such algorithm for the task.
+    """
+    families = find_families(algorithm, task)
+    if algorithm != "auto":
+        families[0].check(params, task)
+        return
+    for name, value in params.items():
+        takers = [family for family in families if name in family.parameter_names(task)]
+        if not takers:
+            raise bad_hyperparameter("auto", name, "no algorithm has such a hyperparameter")
+        for family in takers:
+            family.check({name: value}, task)

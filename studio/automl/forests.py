@@ -1,0 +1,93 @@
+"""Forests: random forest and extremely randomized trees.
+
+The portfolios' figures are those of AutoGluon (``zeroshot_portfolio_2023``), learned by TabRepo (Salinas &
+Erickson 2024) over 200 tables.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+
+from studio.automl.estimators import EstimatorFamily, FitContext, FloatArray, TrainingRows
+from studio.automl.spaces import Choice, FloatRange, IntRange, Space
+
+N_TREES = 200
+TREES_PER_STEP = 20  # the clock is asked between the steps
+
+
+class _Forest(EstimatorFamily):
+    tasks = frozenset({"classification", "regression"})
+    accepts_missing = True
+    classes: ClassVar[Mapping[str, type]]
+
+    def space(self, task: str) -> Space:
+        space: dict[str, Any] = {
+            "max_features": FloatRange(0.2, 1.0),
+            "min_samples_leaf": IntRange(1, 40, log=True),
+            "max_leaf_nodes": IntRange(1_000, 30_000, log=True),
+        }
+        if task == "classification":
+            space["criterion"] = Choice(("gini", "entropy"))
+        return space
+
+    def default(self, task: str) -> Mapping[str, Any]:
+        shared = {"n_estimators": N_TREES, "max_leaf_nodes": 15_000}
+        if task == "classification":
+            return {**shared, "max_features": 0.4, "min_samples_leaf": 2, "criterion": "entropy"}
+        return {**shared, "max_features": 0.75, "min_samples_leaf": 1}
+
+    def portfolio(self, task: str) -> Sequence[Mapping[str, Any]]:
+        return (
+            {"max_features": 1.0, "min_samples_leaf": 5},
+            {"max_features": 0.75, "min_samples_leaf": 2, "max_leaf_nodes": 28_000},
+            {"max_features": 0.75, "min_samples_leaf": 20},
+        )
+
+    def estimator_class(self, task: str) -> type:
+        return self.classes[task]
+
+    def fit(self, params: Mapping[str, Any], rows: TrainingRows, context: FitContext) -> Any:
+        n_trees = int(params["n_estimators"])
+        fixed = {"random_state": context.random_state, "n_jobs": context.threads, "warm_start": True}
+        estimator = self.estimator_class(context.task)(**{**fixed, **params})
+        for size in [*range(TREES_PER_STEP, n_trees, TREES_PER_STEP), n_trees]:
+            estimator.set_params(n_estimators=size).fit(rows.X, rows.y, sample_weight=rows.weights)
+            if context.is_out_of_time():
+                break
+        return estimator.set_params(n_jobs=1, warm_start=False)
+
+    def importances(self, estimator: Any) -> Mapping[str, FloatArray]:
+        splits = np.zeros(estimator.n_features_in_)
+        for tree in estimator.estimators_:
+            used = tree.tree_.feature
+            splits += np.bincount(used[used >= 0], minlength=len(splits))
+        return {"gain": np.asarray(estimator.feature_importances_), "split": splits}
+
+
+class RandomForest(_Forest):
+    """scikit-learn's random forest."""
+
+    name = "random_forest"
+    cost = 60
+    classes: ClassVar[Mapping[str, type]] = {
+        "classification": RandomForestClassifier,
+        "regression": RandomForestRegressor,
+    }
+
+
+class ExtraTrees(_Forest):
+    """scikit-learn's extremely randomized trees."""
+
+    name = "extra_trees"
+    cost = 50
+    classes: ClassVar[Mapping[str, type]] = {
+        "classification": ExtraTreesClassifier,
+        "regression": ExtraTreesRegressor,
+    }

@@ -1,0 +1,115 @@
+"""The fitted model a search hands back: a reader of columns and a blend of one or more fitted members."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.pipeline import Pipeline
+
+from studio.automl.columns import Cells, ColumnReader
+from studio.automl.preprocessing import Encoder
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One fitted estimator with the encoder it was fitted behind.
+
+    Attributes:
+        present: Codes of the classes its training rows held, empty for regression; the others get probability
+            0.
+        n_classes: Number of all classes, 0 for regression.
+    """
+
+    encoder: Encoder
+    estimator: Any
+    present: npt.NDArray[np.int64]
+    n_classes: int
+
+    def predict_cells(self, cells: Cells) -> FloatArray:
+        """Probabilities of shape (n_rows, n_classes), or numbers of shape (n_rows,)."""
+        return self.predict_matrix(self.encoder.transform(cells))
+
+    def predict_matrix(self, X: FloatArray) -> FloatArray:
+        """The same for rows that are encoded."""
+        if not self.n_classes:
+            return np.asarray(self.estimator.predict(X), dtype=np.float64)
+        outputs = np.zeros((len(X), self.n_classes))
+        if len(self.present) == 1:
+            outputs[:, self.present] = 1.0
+            return outputs
+        outputs[:, self.present] = self.estimator.predict_proba(X)
+        return outputs
+
+
+class _Blend(BaseEstimator):  # type: ignore[misc]
+    """Weighted mean of the members' outputs; comes fitted."""
+
+    def __init__(self, members: Sequence[Member], weights: Sequence[float]) -> None:
+        self.members = members
+        self.weights = weights
+
+    def fit(self, X: Cells, y: Any = None) -> "_Blend":
+        """Nothing: the members were fitted by the search, and scikit-learn asks for the method."""
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def blend(self, X: Cells) -> FloatArray:
+        """Outputs of shape (n_rows, n_classes) or (n_rows,)."""
+        outputs = [
+            weight * member.predict_cells(X)
+            for member, weight in zip(self.members, self.weights, strict=True)
+        ]
+        total: FloatArray = np.sum(outputs, axis=0)
+        return total
+
+
+class BlendClassifier(ClassifierMixin, _Blend):  # type: ignore[misc]
+    """A blend whose classes have the target's own type."""
+
+    def __init__(
+        self, members: Sequence[Member], weights: Sequence[float], classes: npt.NDArray[Any]
+    ) -> None:
+        super().__init__(members, weights)
+        self.classes = classes
+        self.classes_ = classes
+
+    def predict_proba(self, X: Cells) -> FloatArray:
+        """Probabilities of shape (n_rows, n_classes), columns as in ``classes_``."""
+        outputs = self.blend(X)
+        shares: FloatArray = outputs / outputs.sum(axis=1, keepdims=True)
+        return shares
+
+    def predict(self, X: Cells) -> npt.NDArray[Any]:
+        """The most probable class of each row."""
+        found: npt.NDArray[Any] = self.classes_[self.blend(X).argmax(axis=1)]
+        return found
+
+
+class BlendRegressor(RegressorMixin, _Blend):  # type: ignore[misc]
+    """A blend of numbers."""
+
+    def predict(self, X: Cells) -> FloatArray:
+        """Numbers of shape (n_rows,)."""
+        return self.blend(X)
+
+
+def build_pipeline(
+    reader: ColumnReader,
+    members: Sequence[Member],
+    weights: Sequence[float],
+    classes: npt.NDArray[Any] | None,
+) -> Pipeline:
+    """One scikit-learn estimator that takes data frames."""
+    model: Any
+    if classes is None:
+        model = BlendRegressor(list(members), list(weights))
+    else:
+        model = BlendClassifier(list(members), list(weights), classes)
+    return Pipeline([("columns", reader), ("model", model)])

@@ -1,0 +1,279 @@
+"""A table and a plan made ready for trials; refuses what cannot be trained on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from studio.automl.columns import Cells, ColumnReader, read_numbers, read_stamps, read_text
+from studio.automl.plan import Plan
+from studio.automl.splits import Folds, Split, make_folds, split_rows
+from studio.errors import (
+    ConfigIncomplete,
+    TargetInFeatures,
+    TooFewRows,
+    UnknownColumn,
+    UnknownMetric,
+    UntrainableTarget,
+)
+from studio.evaluation.metrics import metric_names, primary_metric, score_codes, score_numbers
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+MIN_ROWS = 5
+MAX_CLASSES = 1000
+WEIGHTED_METRICS = frozenset({"f1_score", "balanced_accuracy", "mcc", "recall"})
+RARE_SHARE = 0.25  # share of the rarest class under which "auto" weighs classes for such a metric
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What every trial works on; made once, then shared with the processes that fit.
+
+    Attributes:
+        features: Input columns in the model's order.
+        rows: Positions in the given table of the rows that are used; all other positions here count within
+            them.
+        y: Class codes or numbers of shape (n_rows,).
+        classes: Classes in the target's own type, by code; None for regression.
+        labels: The same as strings.
+        folds: Training and validation rows of each fit of a trial.
+        scored: Rows that are in one of the validation parts, sorted.
+        has_class_weights: Whether rare classes weigh more.
+        sample: One row as a caller would send it.
+    """
+
+    plan: Plan
+    metric: str
+    features: tuple[str, ...]
+    reader: ColumnReader
+    cells: Cells
+    rows: IntArray
+    y: npt.NDArray[Any]
+    classes: npt.NDArray[Any] | None
+    labels: tuple[str, ...] | None
+    split: Split
+    folds: Folds
+    scored: IntArray
+    has_class_weights: bool
+    sample: pd.DataFrame
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, 0 for regression."""
+        return 0 if self.classes is None else len(self.classes)
+
+    @property
+    def positive_label(self) -> str | None:
+        """The second of two labels."""
+        return self.labels[1] if self.labels is not None and len(self.labels) == 2 else None
+
+    def score(self, outputs: FloatArray, rows: IntArray) -> float | None:
+        """The metric of outputs for some rows.
+
+        Args:
+            outputs: Probabilities of shape (n_rows, n_classes), or numbers of shape (n_rows,).
+            rows: The rows they belong to.
+        """
+        true = self.y[rows]
+        if self.classes is None:
+            return score_numbers(self.metric, true, outputs, len(self.features))
+        positive = min(1, self.n_classes - 1)
+        return score_codes(self.metric, true, outputs.argmax(axis=1), outputs, self.n_classes, positive)
+
+
+def check_table(frame: pd.DataFrame, plan: Plan) -> None:
+    """Refuse a table that the plan cannot be trained on, before any work is done.
+
+    Raises:
+        UnknownColumn: A column of the plan is not in the table.
+        TargetInFeatures: The target is one of the features.
+        ConfigIncomplete: No feature is left.
+        UntrainableTarget: The target is empty, constant, not a number (regression) or has too many classes.
+        TooFewRows: There are not enough rows with a target to split.
+        UnknownMetric: The metric is none of the task's.
+    """
+    names = [plan.target, *plan.features, plan.validation.time_column, plan.validation.group_column]
+    for name in names:
+        if name is not None and name not in frame.columns:
+            raise UnknownColumn(f"The table has no column {name!r}.", column=name)
+    if plan.target in plan.features:
+        raise TargetInFeatures(f"The target {plan.target!r} cannot be one of the features.")
+    if not choose_features(frame, plan):
+        raise ConfigIncomplete("No feature column is left beside the target.")
+    if plan.metric is not None and plan.metric not in metric_names(plan.task):
+        known = metric_names(plan.task)
+        raise UnknownMetric(f"{plan.task} has no metric {plan.metric!r}; known are {', '.join(known)}.")
+    _read_target(frame[plan.target], plan)
+
+
+def choose_features(frame: pd.DataFrame, plan: Plan) -> tuple[str, ...]:
+    """The input columns: the plan's, or all others with a type."""
+    if plan.features:
+        return tuple(dict.fromkeys(plan.features))
+    apart = {plan.target, plan.validation.group_column}
+    return tuple(name for name in frame.columns if name in plan.column_types and name not in apart)
+
+
+def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
+    """Read the columns and divide the rows.
+
+    Raises:
+        InvalidInput: As ``check_table``, and where the split leaves a part without a row.
+    """
+    check_table(frame, plan)
+    features = choose_features(frame, plan)
+    rows, y, classes = _read_target(frame[plan.target], plan)
+    kinds = {name: plan.column_types.get(name, "category") for name in features}
+    used = frame.iloc[rows]
+    reader = ColumnReader(kinds).fit(used)
+    cells = reader.transform(used)
+    split, folds = _divide(used, plan, y, classes, cells)
+    scored = np.sort(np.concatenate([validation for _, validation in folds]))
+    return Problem(
+        plan=plan,
+        metric=_choose_metric(plan, y[scored], classes),
+        features=features,
+        reader=reader,
+        cells=cells,
+        rows=rows,
+        y=y,
+        classes=classes,
+        labels=None if classes is None else tuple(label_of(value) for value in classes),
+        split=split,
+        folds=folds,
+        scored=scored,
+        has_class_weights=_wants_class_weights(plan, y, classes),
+        sample=used.iloc[:1][list(features)],
+    )
+
+
+def label_of(value: Any) -> str:
+    """A class as evaluations name it: the string of the value as the model predicts it."""
+    return str(value)
+
+
+def _read_target(
+    column: "pd.Series[Any]", plan: Plan
+) -> tuple[IntArray, npt.NDArray[Any], npt.NDArray[Any] | None]:
+    """Rows that have a target, their classes' codes or numbers, and the classes."""
+    if plan.task == "regression":
+        numbers = read_numbers(column)
+        rows = np.flatnonzero(~np.isnan(numbers))
+        _check_count(len(rows), column, "number")
+        if np.ptp(numbers[rows]) == 0:
+            raise _untrainable(plan, f"is {numbers[rows][0]:g} in every row; there is nothing to learn")
+        return rows, numbers[rows], None
+    present = column.notna().to_numpy() & np.array(
+        [read_text(value) is not None for value in column.tolist()]
+    )
+    rows = np.flatnonzero(present)
+    _check_count(len(rows), column, "value")
+    codes, classes = _class_codes(column.iloc[rows])
+    if len(classes) < 2:
+        raise _untrainable(plan, f"is {label_of(classes[0])!r} in every row; there is nothing to learn")
+    if len(classes) > min(MAX_CLASSES, max(2, len(rows) // 2)):
+        raise _untrainable(
+            plan, f"has {len(classes)} different values in {len(rows)} rows; too many to be classes"
+        )
+    return rows, codes, classes
+
+
+def _untrainable(plan: Plan, reason: str) -> UntrainableTarget:
+    return UntrainableTarget(f"The target {plan.target!r} {reason}.", column=plan.target)
+
+
+def _check_count(n_rows: int, column: "pd.Series[Any]", kind: str) -> None:
+    if len(column) and not n_rows:
+        raise UntrainableTarget(f"The target {column.name!r} holds no {kind} in any row.", column=column.name)
+    if n_rows < MIN_ROWS:
+        raise TooFewRows(
+            f"{n_rows} rows have a target; at least {MIN_ROWS} are needed to train, validate and test.",
+            rows=n_rows,
+        )
+
+
+def _class_codes(column: "pd.Series[Any]") -> tuple[IntArray, npt.NDArray[Any]]:
+    """Codes by the order of the classes, which keep their own type; floats that are whole become integers."""
+    values = column.to_numpy(dtype=object)
+    kinds = {type(value) for value in values}
+    if len(kinds) > 1 and not all(issubclass(kind, int | float | np.number) for kind in kinds):
+        values = np.array([str(value) for value in values], dtype=object)
+    if all(isinstance(value, float | np.floating) and float(value).is_integer() for value in values):
+        values = np.array([int(value) for value in values], dtype=object)
+    codes, unique = pd.factorize(values, sort=True)
+    classes = np.array(list(unique))
+    if classes.dtype.kind in "US":
+        classes = classes.astype(object)
+    return codes.astype(np.int64), classes
+
+
+def _divide(
+    used: pd.DataFrame, plan: Plan, y: npt.NDArray[Any], classes: npt.NDArray[Any] | None, cells: Cells
+) -> tuple[Split, Folds]:
+    settings = plan.validation
+    strata = y if classes is not None and settings.stratify else None
+    times = groups = None
+    if settings.split == "time":
+        times = _sortable(used[_needed(settings.time_column, "time_column")], plan)
+    elif settings.split == "group":
+        groups = pd.factorize(used[_needed(settings.group_column, "group_column")], use_na_sentinel=False)[0]
+    split = split_rows(settings, len(used), strata=strata, times=times, groups=groups)
+    if plan.preprocessing.handle_missing == "drop":
+        split = _drop_gaps(split, cells)
+    return split, make_folds(settings, split, strata=strata, groups=groups)
+
+
+def _needed(column: str | None, key: str) -> str:
+    if column is None:
+        raise ConfigIncomplete(f"This way of splitting needs validation.{key}.")
+    return column
+
+
+def _sortable(column: "pd.Series[Any]", plan: Plan) -> FloatArray:
+    """Times as numbers; rows without one come first."""
+    if plan.column_types.get(str(column.name)) == "number" or pd.api.types.is_numeric_dtype(column.dtype):
+        numbers = read_numbers(column)
+    else:
+        stamps = read_stamps(column)
+        numbers = np.where(stamps.isna(), np.nan, stamps.astype("int64").to_numpy(dtype=np.float64))
+    return np.where(np.isnan(numbers), -np.inf, numbers)
+
+
+def _drop_gaps(split: Split, cells: Cells) -> Split:
+    """Leave rows with gaps to the test part alone; columns that are empty throughout do not count."""
+    gaps = np.isnan(cells.values)
+    is_gappy: npt.NDArray[np.bool_] = np.any(gaps[:, ~gaps.all(axis=0)], axis=1)
+    train = split.train[~is_gappy[split.train]]
+    validation = split.validation[~is_gappy[split.validation]]
+    if len(train) < 2 or not len(validation):
+        raise TooFewRows(
+            "Too few rows without a gap are left; choose another preprocessing.handle_missing than drop."
+        )
+    return Split(train, validation, split.test)
+
+
+def _choose_metric(plan: Plan, y: npt.NDArray[Any], classes: npt.NDArray[Any] | None) -> str:
+    """The plan's metric, or one that is defined where the validation rows are all of one kind."""
+    wanted = plan.metric or primary_metric(plan.task, None if classes is None else len(classes))
+    if classes is not None and len(np.unique(y)) < 2 and wanted not in ("accuracy", "brier"):
+        return "log_loss"
+    if classes is None and wanted in ("r2", "adjusted_r2") and (len(y) < 2 or np.ptp(y) == 0):
+        return "rmse"
+    return wanted
+
+
+def _wants_class_weights(plan: Plan, y: npt.NDArray[Any], classes: npt.NDArray[Any] | None) -> bool:
+    if classes is None or plan.imbalance == "none":
+        return False
+    rarest = np.bincount(y, minlength=len(classes)).min() / len(y)
+    return plan.imbalance == "class_weight" or (plan.metric in WEIGHTED_METRICS and rarest < RARE_SHARE)
+
+
+def column_types_of(problem: Problem) -> Mapping[str, str]:
+    """Type of each input column as the model reads it."""
+    return dict(problem.reader.column_types)

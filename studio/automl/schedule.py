@@ -1,0 +1,146 @@
+"""Which configuration comes next: each family's default, then the portfolios, then the sampler on the best
+families.
+
+Decides by scores and the trial's number alone where there is no time budget, so that a run can be repeated.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from studio.automl.estimators import EstimatorFamily
+from studio.automl.plan import Plan
+from studio.automl.spaces import Space
+from studio.evaluation.metrics import is_better
+
+PORTFOLIO_SHARE = 0.6  # of the time, or of the trials, after which the sampler takes over
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What to try next.
+
+    Attributes:
+        origin: ``portfolio:<n>`` or ``sampler``; a portfolio entry is tried once per search, over restarts
+            too.
+        params: Values of the searched names; None leaves them to the sampler.
+    """
+
+    family: EstimatorFamily
+    origin: str
+    params: Mapping[str, Any] | None
+
+
+@dataclass
+class _Record:
+    best: float | None = None
+    n_complete: int = 0
+    n_failed: int = 0
+    seconds: list[float] = field(default_factory=list)
+    has_sampled: bool = False
+
+
+class Schedule:
+    """Chooses families and configurations of one search.
+
+    Args:
+        families: Cheapest first.
+        plan: Its hyperparameters leave the spaces.
+    """
+
+    def __init__(self, families: Sequence[EstimatorFamily], plan: Plan, metric: str) -> None:
+        self._plan = plan
+        self._metric = metric
+        self._families = {family.name: family for family in families}
+        self._records = {family.name: _Record() for family in families}
+        self._queues = {family.name: self._portfolio(family) for family in families}
+        self._n_portfolio = sum(len(queue) for queue in self._queues.values())
+
+    def pinned(self, family: EstimatorFamily) -> dict[str, Any]:
+        """The user's hyperparameters that the family takes."""
+        names = family.parameter_names(self._plan.task)
+        return {name: value for name, value in self._plan.hyperparameters.items() if name in names}
+
+    def space(self, family: EstimatorFamily) -> Space:
+        """What the sampler may vary in a family."""
+        pinned = self.pinned(family)
+        return {name: r for name, r in family.space(self._plan.task).items() if name not in pinned}
+
+    def complete(self, family: EstimatorFamily, params: Mapping[str, Any]) -> dict[str, Any]:
+        """A configuration with the default's constants and the user's values."""
+        return {**family.default(self._plan.task), **params, **self.pinned(family)}
+
+    def note_origin(self, name: str, origin: str) -> None:
+        """A proposal was taken up, in this process or before a restart."""
+        kind, _, index = origin.partition(":")
+        if kind == "portfolio":
+            self._queues[name] = [entry for entry in self._queues[name] if entry[0] != int(index)]
+        else:
+            self._records[name].has_sampled = True
+
+    def note_result(self, name: str, score: float | None, seconds: float, *, has_failed: bool) -> None:
+        """A trial has ended."""
+        record = self._records[name]
+        record.seconds.append(seconds)
+        record.n_failed += has_failed
+        record.n_complete += score is not None
+        if is_better(self._metric, score, record.best):
+            record.best = score
+
+    def next(self, number: int, *, share_used: float, remaining_s: float | None) -> Proposal | None:
+        """The next proposal, or None where there is nothing left to try.
+
+        Args:
+            number: Of the trial, from 0.
+            share_used: How much of the budget, in time or trials, is used.
+            remaining_s: Seconds left for trials, None without a time budget.
+        """
+        defaults = [name for name, queue in self._queues.items() if queue and queue[0][0] == 0]
+        if defaults:
+            return self._from_portfolio(defaults[0])
+        affordable = [name for name in self._by_rank() if self._is_affordable(name, remaining_s)]
+        if not affordable:
+            return None
+        queued = [name for name in affordable if self._queues[name]]
+        tunable = [name for name in affordable if self.space(self._families[name])]
+        if queued and (share_used < PORTFOLIO_SHARE or not tunable):
+            # Good families get ahead in their portfolio, the others follow.
+            ranks = {name: rank for rank, name in enumerate(affordable)}
+            return self._from_portfolio(min(queued, key=lambda name: self._queues[name][0][0] + ranks[name]))
+        if not tunable:
+            return None
+        return Proposal(self._families[self._draw(tunable, number)], "sampler", None)
+
+    def _from_portfolio(self, name: str) -> Proposal:
+        index, params = self._queues[name][0]
+        return Proposal(self._families[name], f"portfolio:{index}", params)
+
+    def _by_rank(self) -> list[str]:
+        """Families that may still help, best score first."""
+        alive = [name for name, r in self._records.items() if r.n_complete or r.n_failed < 2]
+        sign = -1.0 if is_better(self._metric, 1.0, 0.0) else 1.0
+        scores = {name: self._records[name].best for name in alive}
+        return sorted(alive, key=lambda n: (scores[n] is None, sign * (scores[n] or 0.0)))
+
+    def _is_affordable(self, name: str, remaining_s: float | None) -> bool:
+        seconds = self._records[name].seconds
+        return remaining_s is None or not seconds or float(np.median(seconds)) < remaining_s
+
+    def _draw(self, names: Sequence[str], number: int) -> str:
+        """Better families more often: weights 1, 1/2.8, 1/5.2, ... by rank."""
+        weights = (np.arange(len(names)) + 1.0) ** -1.5
+        rng = np.random.default_rng([self._plan.validation.random_state, number])
+        return str(rng.choice(np.array(names), p=weights / weights.sum()))
+
+    def _portfolio(self, family: EstimatorFamily) -> list[tuple[int, dict[str, Any]]]:
+        """Distinct configurations of the family's space, the default first."""
+        space = self.space(family)
+        default = family.default(self._plan.task)
+        entries: list[dict[str, Any]] = []
+        for changes in ({}, *family.portfolio(self._plan.task)):
+            params = {name: value for name, value in {**default, **changes}.items() if name in space}
+            if params not in entries:
+                entries.append(params)
+        return list(enumerate(entries))

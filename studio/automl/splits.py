@@ -1,0 +1,146 @@
+"""Which rows train, validate and test."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from studio.automl.plan import Validation
+from studio.errors import TooFewRows
+
+IntArray = npt.NDArray[np.int64]
+Folds = list[tuple[IntArray, IntArray]]
+
+CROSS_VALIDATED_ROWS = 10_000  # from here on one holdout is sharp enough and lets more candidates be tried
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions of the rows of each part, sorted."""
+
+    train: IntArray
+    validation: IntArray
+    test: IntArray
+
+    @property
+    def development(self) -> IntArray:
+        """All that the search may look at."""
+        return np.sort(np.concatenate([self.train, self.validation]))
+
+
+def split_rows(
+    settings: Validation,
+    n_rows: int,
+    *,
+    strata: IntArray | None = None,
+    times: npt.NDArray[Any] | None = None,
+    groups: IntArray | None = None,
+) -> Split:
+    """Divide the rows.
+
+    Args:
+        strata: Class of each row, to keep the classes' shares; a class with one row trains.
+        times: Sortable time of each row for ``split == "time"``: the newest test, those before validate.
+        groups: Group of each row for ``split == "group"``: none is divided.
+
+    Raises:
+        TooFewRows: A part would be left without a row.
+    """
+    rng = np.random.default_rng(settings.random_state)
+    if groups is not None:
+        sizes = np.bincount(groups)
+        order = np.argsort(groups_first := rng.permutation(len(sizes))[groups], kind="stable")
+        bounds = _bounds_of_groups(groups_first[order], settings)
+    else:
+        order = _order_of_rows(n_rows, rng, strata, times)
+        n_test, n_validation = _part_sizes(n_rows, settings)
+        bounds = (n_test, n_test + n_validation)
+    test, validation, train = np.split(order, bounds)
+    if not min(len(test), len(validation), len(train)):
+        raise TooFewRows(
+            f"{n_rows} rows cannot be split into training, validation and test rows.", rows=n_rows
+        )
+    return Split(np.sort(train), np.sort(validation), np.sort(test))
+
+
+def make_folds(
+    settings: Validation,
+    split: Split,
+    *,
+    strata: IntArray | None = None,
+    groups: IntArray | None = None,
+) -> Folds:
+    """Pairs of training and validation rows: cross-validation over all that is not tested, or the one
+    holdout.
+
+    Args:
+        strata: Class of each row of the table, to keep the classes' shares.
+        groups: Group of each row of the table; none is divided.
+    """
+    rows = split.development
+    n_folds = min(settings.cv_folds, len(rows) // 2)
+    if groups is not None:
+        n_folds = min(n_folds, len(np.unique(groups[rows])))
+    if settings.split == "time" or len(rows) > CROSS_VALIDATED_ROWS or n_folds < 2:
+        return [(split.train, split.validation)]
+    rng = np.random.default_rng(settings.random_state)
+    shuffled = rng.permutation(rows)
+    if groups is not None:
+        fold_of = _folds_of_groups(groups[shuffled], n_folds)
+    else:
+        if strata is not None:
+            shuffled = shuffled[np.argsort(strata[shuffled], kind="stable")]
+        fold_of = np.arange(len(rows)) % n_folds
+    return [
+        (np.sort(shuffled[fold_of != fold]), np.sort(shuffled[fold_of == fold])) for fold in range(n_folds)
+    ]
+
+
+def _part_sizes(n_rows: int, settings: Validation) -> tuple[int, int]:
+    n_test = max(1, round(n_rows * settings.test_size))
+    n_validation = max(1, round(n_rows * settings.validation_size))
+    return n_test, n_validation
+
+
+def _order_of_rows(
+    n_rows: int, rng: np.random.Generator, strata: IntArray | None, times: npt.NDArray[Any] | None
+) -> IntArray:
+    """Rows in the order test, validation, train."""
+    if times is not None:
+        return np.argsort(times, kind="stable")[::-1].astype(np.int64)
+    shuffled = rng.permutation(n_rows)
+    if strata is None:
+        return shuffled
+    # Each row's rank within its class, as a share, spreads every class evenly over the order.
+    by_class = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    sizes = np.bincount(strata)
+    starts = np.cumsum(sizes) - sizes
+    own = strata[by_class]
+    shares = (np.arange(n_rows) - starts[own] + rng.random(n_rows)) / sizes[own]
+    shares[sizes[own] == 1] = 1.0
+    return by_class[np.argsort(shares, kind="stable")]
+
+
+def _bounds_of_groups(ordered: IntArray, settings: Validation) -> tuple[int, int]:
+    """Where validation and training rows begin, at the group border nearest to the wanted sizes."""
+    borders = np.flatnonzero(np.diff(ordered)) + 1
+    if len(borders) < 2:
+        raise TooFewRows("A split by group needs at least three groups.", groups=len(borders) + 1)
+    n_test, n_validation = _part_sizes(len(ordered), settings)
+    first = int(np.argmin(np.abs(borders[:-1] - n_test)))
+    later = borders[first + 1 :]
+    second = int(np.argmin(np.abs(later - n_test - n_validation)))
+    return int(borders[first]), int(later[second])
+
+
+def _folds_of_groups(groups: IntArray, n_folds: int) -> IntArray:
+    """Fold of each row; the largest groups first, each to the fold with the fewest rows."""
+    names, positions, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    loads = np.zeros(n_folds)
+    fold_of_group = np.zeros(len(names), dtype=np.int64)
+    for group in np.argsort(-sizes, kind="stable"):
+        fold = int(np.argmin(loads))
+        fold_of_group[group] = fold
+        loads[fold] += sizes[group]
+    return fold_of_group[positions]

@@ -1,0 +1,227 @@
+"""What the search's processes do: try a configuration, refit a chosen one, assemble the final model."""
+
+import os
+import pickle
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from studio.automl.assembly import Part, assemble
+from studio.automl.fitting import Configuration, Fitter, FoldFit
+from studio.automl.pipeline import Member, build_pipeline
+from studio.automl.problem import Problem
+from studio.automl.workers import Line, Serve
+from studio.evaluation.metrics import is_better
+
+FloatArray = npt.NDArray[np.float64]
+
+LATENCY_CALLS = 5
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """Fit a configuration on every fold.
+
+    Attributes:
+        soft_deadline: Monotonic time by which the fits should stop growing, None for never.
+        is_prunable: Whether to ask after each fold if the trial may go on.
+        record: Score so far that makes the fold models worth keeping.
+    """
+
+    number: int
+    configuration: Configuration
+    soft_deadline: float | None
+    is_prunable: bool
+    record: float | None
+
+
+@dataclass(frozen=True)
+class FoldReport:
+    """Score of a trial's first ``n_folds`` folds together."""
+
+    number: int
+    n_folds: int
+    score: float
+
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """A trial that ended by itself.
+
+    Attributes:
+        score: None where it was pruned.
+        learned: Hyperparameters that early stopping settled.
+        fit_s: Mean seconds to fit one fold.
+        predict_s: Seconds to predict all validation rows.
+        latency_ms: One-row prediction, None where the plan sets no limit.
+        size_mb: Likewise.
+    """
+
+    number: int
+    score: float | None
+    learned: Mapping[str, Any]
+    fit_s: float
+    predict_s: float
+    latency_ms: float | None
+    size_mb: float | None
+
+
+@dataclass(frozen=True)
+class RefitTask:
+    """Fit a configuration on all rows but the test rows and keep the member."""
+
+    number: int
+    configuration: Configuration
+
+
+@dataclass(frozen=True)
+class AssembleTask:
+    """Build and evaluate the final model; ``soft_deadline`` is when it should leave out what it can."""
+
+    parts: Sequence[Part]
+    soft_deadline: float | None
+
+
+def outputs_path(folder: Path, number: int) -> Path:
+    """A trial's outputs for the scored rows."""
+    return folder / f"outputs-{number}.npy"
+
+
+def models_path(folder: Path, number: int) -> Path:
+    """A trial's fold models."""
+    return folder / f"models-{number}.pkl"
+
+
+def refit_path(folder: Path, number: int) -> Path:
+    """A chosen configuration's member, fitted on all rows but the test rows."""
+    return folder / f"refit-{number}.pkl"
+
+
+def final_path(folder: Path) -> Path:
+    """The assembled model with its evaluation."""
+    return folder / "final.pkl"
+
+
+def write_whole(path: Path, write: Callable[[Any], None]) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    with open(part, "wb") as file:
+        write(file)
+    os.replace(part, path)
+
+
+def make_server(problem: Problem, folder: Path, threads: int) -> Callable[[], Serve]:
+    """What a fresh process calls before it serves tasks of one search.
+
+    Args:
+        folder: Where results go.
+        threads: Cores of one process.
+    """
+
+    def make_serve() -> Serve:
+        threadpool_limits(threads)
+        return _Server(problem, folder, threads)
+
+    return make_serve
+
+
+class _Server:
+    def __init__(self, problem: Problem, folder: Path, threads: int) -> None:
+        self.problem = problem
+        self.folder = folder
+        self.fitter = Fitter(problem, threads)
+
+    def __call__(self, task: Any, line: Line) -> Any:
+        if isinstance(task, TrialTask):
+            return self._try(task, line)
+        if isinstance(task, RefitTask):
+            return self._refit(task)
+        return self._assemble(task)
+
+    def _try(self, task: TrialTask, line: Line) -> TrialOutcome:
+        problem = self.problem
+        outputs = np.zeros((len(problem.y), problem.n_classes) if problem.n_classes else len(problem.y))
+        fits: list[FoldFit] = []
+        fit_s = 0.0
+        for fold, (_, validation) in enumerate(problem.folds):
+            started = time.monotonic()
+            fit = self.fitter.fit_fold(task.configuration, fold, self._fold_deadline(task, fold))
+            fit_s += time.monotonic() - started
+            fits.append(fit)
+            outputs[validation] = fit.outputs
+            if not np.isfinite(fit.outputs).all():
+                raise ValueError("its predictions are not finite")
+            if fold + 1 < len(problem.folds) and self._is_pruned(task, fold + 1, outputs, line):
+                return self._outcome(task, None, fits, fit_s / (fold + 1))
+        scored = problem.scored
+        score = problem.score(outputs[scored], scored)
+        if score is None:
+            raise ValueError(f"{problem.metric} is not defined for its predictions")
+        write_whole(outputs_path(self.folder, task.number), lambda file: np.save(file, outputs[scored]))
+        if is_better(problem.metric, score, task.record):
+            members = [fit.member for fit in fits]
+            write_whole(
+                models_path(self.folder, task.number), lambda file: pickle.dump(members, file, protocol=5)
+            )
+        return self._outcome(task, score, fits, fit_s / len(fits))
+
+    def _fold_deadline(self, task: TrialTask, fold: int) -> float | None:
+        if task.soft_deadline is None:
+            return None
+        now = time.monotonic()
+        return now + (task.soft_deadline - now) / (len(self.problem.folds) - fold)
+
+    def _is_pruned(self, task: TrialTask, n_folds: int, outputs: FloatArray, line: Line) -> bool:
+        if not task.is_prunable:
+            return False
+        rows = np.concatenate([validation for _, validation in self.problem.folds[:n_folds]])
+        score = self.problem.score(outputs[rows], rows)
+        return score is not None and not line.ask(FoldReport(task.number, n_folds, score))
+
+    def _outcome(
+        self, task: TrialTask, score: float | None, fits: Sequence[FoldFit], fit_s: float
+    ) -> TrialOutcome:
+        plan = self.problem.plan
+        member = fits[-1].member
+        limits = score is not None
+        return TrialOutcome(
+            number=task.number,
+            score=score,
+            learned=_mean_learned([fit.learned for fit in fits], task.configuration),
+            fit_s=fit_s,
+            predict_s=sum(fit.predict_s for fit in fits),
+            latency_ms=self._latency_ms(member) if limits and plan.max_predict_latency_ms else None,
+            size_mb=len(pickle.dumps(member, protocol=5)) / 1e6 if limits and plan.max_model_mb else None,
+        )
+
+    def _latency_ms(self, member: Member) -> float:
+        pipeline = build_pipeline(self.problem.reader, [member], [1.0], self.problem.classes)
+        seconds = []
+        for _ in range(LATENCY_CALLS):
+            started = time.perf_counter()
+            pipeline.predict(self.problem.sample)
+            seconds.append(time.perf_counter() - started)
+        return 1000 * float(np.median(seconds))
+
+    def _refit(self, task: RefitTask) -> int:
+        member = self.fitter.fit_rows(task.configuration, self.problem.split.development, None)
+        write_whole(refit_path(self.folder, task.number), lambda file: pickle.dump(member, file, protocol=5))
+        return task.number
+
+    def _assemble(self, task: AssembleTask) -> None:
+        final = assemble(self.problem, task.parts, task.soft_deadline)
+        write_whole(final_path(self.folder), lambda file: pickle.dump(final, file, protocol=5))
+
+
+def _mean_learned(found: Sequence[Mapping[str, float]], configuration: Configuration) -> dict[str, Any]:
+    """Mean over the folds, whole where the hyperparameter is; the user's own values stay."""
+    names = [name for name in found[0] if name not in configuration.pinned]
+    return {
+        name: max(1, round(float(np.mean([fold[name] for fold in found if name in fold])))) for name in names
+    }
