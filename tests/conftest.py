@@ -1,7 +1,7 @@
-"""An installation of the test's own: settings, stores on SQLite or PostgreSQL, the application, callers, the time.
+"""An installation of the test's own: settings, stores on SQLite or PostgreSQL, application, callers, time.
 
-A test takes ``stores`` (or ``runtime``, ``client``) and runs on SQLite; marked ``both_databases`` it runs on a real
-PostgreSQL too. Both start from a schema made once per session and copied per test.
+A test takes ``stores`` (or ``runtime``, ``client``) and runs on SQLite; marked ``both_databases`` it runs on
+a real PostgreSQL too. Both start from a schema made once per session and copied per test.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ SECRET = "a signing secret of the tests, long enough"
 DATABASES = ("sqlite", "postgresql")
 
 
-class RolledBack(Exception):
+class EndUncommitted(Exception):  # noqa: N818  nothing went wrong
     """Ends a transaction without keeping anything of it."""
 
 
 class TestClock:
-    """The time as a test wants it: it stands still, at the second the test began, until it is told to go on."""
+    """The time as a test wants it: it stands still, at the second the test began, until told to go on."""
 
     __test__ = False
 
@@ -128,7 +128,7 @@ def runtime(config, clock):
 
 @pytest.fixture
 def open_stores(runtime):
-    """Opens stores of a caller, an admin of ``acme`` unless told otherwise, committed at the end of the block.
+    """Opens stores of a caller, else of an admin of ``acme``, committed at the end of the block.
 
     ``with open_stores(user="user-2", permissions=["model:read"]) as stores: ...``
     """
@@ -145,12 +145,12 @@ def open_stores(runtime):
 def stores(open_stores):
     """Open writing stores of ``user-1``, an admin of ``acme``; nothing of them is kept.
 
-    On SQLite they hold the write lock from their first statement: a test that also writes through ``client``, or
-    from another process, opens its own with ``open_stores``.
+    On SQLite they hold the write lock from their first statement: a test that also writes through ``client``,
+    or from another process, opens its own with ``open_stores``.
     """
-    with contextlib.suppress(RolledBack), open_stores() as stores:
+    with contextlib.suppress(EndUncommitted), open_stores() as stores:
         yield stores
-        raise RolledBack
+        raise EndUncommitted
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def client(app):
 
 @pytest.fixture
 def token(app):
-    """Makes a caller's token; without permissions and role that of an admin. ``email=None`` is a service account."""
+    """Makes a caller's token, an admin's unless told otherwise; ``email=None`` is a service account."""
     from studio.web.identity import issue_token
 
     def make(org="acme", user="user-1", permissions=None, role=None, *, email="", lifetime_s=None, **claims):

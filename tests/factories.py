@@ -18,7 +18,7 @@ from studio.tabular.ingestion import ingest
 
 
 def parcels(rows=60, *, seed=1):
-    """Deliveries: ``late`` depends on distance and carrier, ``delay_h`` on both too; a few values are missing."""
+    """Deliveries: ``late`` and ``delay_h`` depend on distance and carrier; a few values are missing."""
     random = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Empty databases for tests, made from what the code declares; ``tests/db`` proves that migrations make the same."""
+"""Empty databases, made from what the code declares; ``tests/db`` proves that migrations make the same."""
 
 import importlib
 from pathlib import Path

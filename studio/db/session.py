@@ -1,10 +1,10 @@
 """Engine and transactions on SQLite and PostgreSQL.
 
-SQLite runs in WAL mode, and a writing transaction takes the write lock at its first statement: a reader that turns
-into a writer halfway would fail with "database is locked" however long it is told to wait.
+SQLite runs in WAL mode, and a writing transaction takes the write lock at its first statement: a reader that
+turns into a writer halfway would fail with "database is locked" however long it is told to wait.
 
-On PostgreSQL the own tables have a schema of their own: MLflow's tables share the database, and a ``datasets`` is
-among them too.
+On PostgreSQL the own tables have a schema of their own: MLflow's tables share the database, and a
+``datasets`` is among them too.
 """
 
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from studio.errors import BackendDown
 
 LOCK_WAIT_MS = 30_000
-SCHEMA = "studio_tables"  # not a likely name of a database user: the schema of that name would be MLflow's first choice
+SCHEMA = "studio_tables"  # must not be the database user's name: MLflow's tables would go there too
 
 
 class Database:
-    """The own tables of one service; safe to share between threads, and after a fork once ``forget`` was called."""
+    """Own tables of one service; safe to share between threads, and after a fork once ``forget`` was called."""
 
     def __init__(self, url: str) -> None:
         self.url = url
