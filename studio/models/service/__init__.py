@@ -4,6 +4,7 @@ from studio.models.service.access import find_access, has_any_role
 from studio.models.service.checks import check_config
 from studio.models.service.configs import replace_config
 from studio.models.service.links import link_dataset, unlink_dataset
+from studio.models.service.purges import Purge, end_purge, list_purges
 from studio.models.service.records import (
     ModelFilter,
     create_model,
@@ -17,10 +18,12 @@ from studio.models.service.states import begin_training, end_training, refresh_v
 
 __all__ = [
     "ModelFilter",
+    "Purge",
     "begin_training",
     "check_config",
     "create_model",
     "delete_model",
+    "end_purge",
     "end_training",
     "find_access",
     "find_model_by_name",
@@ -28,6 +31,7 @@ __all__ = [
     "has_any_role",
     "link_dataset",
     "list_models",
+    "list_purges",
     "refresh_versions",
     "replace_config",
     "unlink_dataset",

@@ -7,7 +7,7 @@ from studio.automl.families import check_hyperparameters, known_algorithms
 from studio.domain.datasets import DatasetLink
 from studio.domain.tasks import ModelType, TaskType
 from studio.errors import InvalidInput, SchemaMismatch, TargetInFeatures, UnknownAlgorithm, UnknownColumn
-from studio.evaluation.metrics import metrics_of
+from studio.evaluation.metrics import metric_names
 
 
 def check_config(
@@ -59,7 +59,7 @@ def check_schema(config: Mapping[str, Any], dataset: DatasetLink, *, at: str) ->
 
 def _check_metric(config: Mapping[str, Any], task: TaskType, at: str) -> None:
     metric = config["search"]["metric"]
-    known = metrics_of(task)
+    known = metric_names(task)
     if metric is not None and metric not in known:
         raise InvalidInput(
             f"{metric!r} is not a metric of {task} models.",

@@ -1,0 +1,199 @@
+"""The worker's part: takes runs from the queue, starts their processes, watches over them, tells of their deaths."""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from studio.backends.execution.port import Executor, Handle
+from studio.backends.stores import Stores
+from studio.clock import Clock
+from studio.config import Config
+from studio.db.session import Database
+from studio.domain.actors import Actor, system_actor
+from studio.domain.run_records import Failure
+from studio.domain.runs import RunStatus
+from studio.errors import ModelNotFound
+from studio.models import service as models
+from studio.training.jobs.plans import MB, memory_cap_mb
+from studio.training.service.outcomes import cancel_orphan, fail_run
+from studio.training.service.queue import Claim, claim_run, expire_leases, renew_lease, requeue_run
+from studio.training.service.runs import find_run
+
+logger = logging.getLogger(__name__)
+
+RENEW_EVERY_S = 1.0
+OVERRUN_SHARE = 0.05  # a run that keeps its best at its timeout may take so much longer to write it
+OVERRUN_S = 15.0
+
+
+class OpenFor(Protocol):
+    """Opens stores on behalf of an actor."""
+
+    def __call__(self, actor: Actor, *, write: bool) -> AbstractContextManager[Stores]: ...
+
+
+@dataclass
+class _Live:
+    """A run whose process is alive."""
+
+    claim: Claim
+    handle: Handle
+    started: float = field(default_factory=time.monotonic)
+    renewed: float = 0.0
+
+    @property
+    def elapsed_s(self) -> float:
+        return self.claim.elapsed_s + time.monotonic() - self.started
+
+
+class Dispatcher:
+    """Keeps as many runs going as the settings allow. One per worker; ``step`` is called again and again."""
+
+    def __init__(
+        self,
+        database: Database,
+        open_stores: OpenFor,
+        executor: Executor,
+        config: Config,
+        *,
+        worker_id: str,
+        clock: Clock,
+        target: str,
+    ) -> None:
+        """
+        Args:
+            database: The own tables.
+            open_stores: Opens stores.
+            executor: Starts processes.
+            config: The settings.
+            worker_id: The same for every life of this worker, so that a new one takes up its runs at once.
+            clock: The time.
+            target: ``module:function`` that trains one run, called with config, organization, run_id and
+                work_folder.
+        """
+        self._database, self._open, self._executor, self._config = database, open_stores, executor, config
+        self._worker_id, self._clock, self._target = worker_id, clock, target
+        self._live: dict[str, _Live] = {}
+        with database.transaction(write=True) as db:
+            expire_leases(db, worker_id, now=clock(), planned=False)
+
+    def step(self) -> None:
+        """Look after every live run, then take new ones while there is a seat."""
+        for live in list(self._live.values()):
+            self._watch(live)
+        while len(self._live) < self._config.concurrent_runs and self._start_next():
+            pass
+
+    def stop(self) -> None:
+        """End every process at once; their runs go on when a worker next starts."""
+        for live in self._live.values():
+            live.handle.kill()
+        with self._database.transaction(write=True) as db:
+            expire_leases(db, self._worker_id, now=self._clock(), planned=True)
+        self._live.clear()
+
+    def _start_next(self) -> bool:
+        with self._database.transaction(write=True) as db:
+            claim = claim_run(db, self._worker_id, now=self._clock())
+        if claim is None:
+            return False
+        if not self._has_model(claim):
+            self._conclude(claim, lambda stores: cancel_orphan(stores, claim.run_id, reason="model_deleted"))
+            return True
+        folder = self._folder_of(claim.run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        arguments = {
+            "config": self._config.without_secrets(), "organization": claim.organization,
+            "run_id": claim.run_id, "work_folder": folder,
+        }  # fmt: skip
+        handle = self._executor.start(claim.run_id, self._target, arguments, output=folder / "output.log")
+        self._live[claim.run_id] = _Live(claim, handle)
+        logger.info("run started", extra={"run_id": claim.run_id, "attempt": claim.attempt})
+        return True
+
+    def _watch(self, live: _Live) -> None:
+        code = live.handle.poll()
+        if code is not None:
+            self._bury(live, f"its process ended with code {code}")
+        elif time.monotonic() - live.renewed >= RENEW_EVERY_S:
+            live.renewed = time.monotonic()
+            self._look_after(live)
+
+    def _look_after(self, live: _Live) -> None:
+        claim = live.claim
+        memory_mb = live.handle.memory_bytes() / MB
+        with self._open(system_actor(claim.organization), write=True) as stores:
+            asked = renew_lease(
+                stores, claim.run_id, self._worker_id,
+                elapsed_s=live.elapsed_s, memory_mb=memory_mb, cpu_percent=live.handle.cpu_percent(),
+            )  # fmt: skip
+        if asked == "lost":
+            self._forget(live)
+        elif asked == "cancel":
+            self._kill(live, lambda stores: cancel_orphan(stores, claim.run_id, reason="user"))
+        elif not self._has_model(claim):
+            self._kill(live, lambda stores: cancel_orphan(stores, claim.run_id, reason="model_deleted"))
+        elif self._is_overdue(live):
+            self._kill(live, lambda stores: cancel_orphan(stores, claim.run_id, reason="timeout"))
+        elif memory_mb > memory_cap_mb(self._config):
+            message = f"The run used {memory_mb:.0f} MB, more than its {memory_cap_mb(self._config):.0f} MB."
+            self._kill(live, lambda stores: self._fail(stores, claim, "out_of_memory", message))
+
+    def _is_overdue(self, live: _Live) -> bool:
+        timeout_s = float(live.claim.timeout_s)
+        if live.claim.keep_best_on_timeout:
+            timeout_s += max(timeout_s * OVERRUN_SHARE, OVERRUN_S)
+        return live.elapsed_s >= timeout_s
+
+    def _bury(self, live: _Live, why: str) -> None:
+        """A process has ended: its run has too, or goes on in another process, or has died too often."""
+        claim = live.claim
+
+        def conclude(stores: Stores) -> None:
+            run = find_run(stores, claim.run_id)
+            if run.status is not RunStatus.RUNNING or requeue_run(stores, claim.run_id, why=why):
+                return
+            self._fail(stores, claim, "worker_lost", f"Given up after {claim.attempt} starts: {why}.")
+
+        self._conclude(claim, conclude)
+        self._forget(live)
+
+    def _kill(self, live: _Live, conclude: Callable[[Stores], None]) -> None:
+        live.handle.kill()
+        self._conclude(live.claim, conclude)
+        self._forget(live)
+
+    def _forget(self, live: _Live) -> None:
+        live.handle.kill()
+        self._live.pop(live.claim.run_id, None)
+
+    def _conclude(self, claim: Claim, conclude: Callable[[Stores], None]) -> None:
+        with self._open(system_actor(claim.organization), write=True) as stores:
+            conclude(stores)
+            run = find_run(stores, claim.run_id)
+        if run.status.is_finished:
+            shutil.rmtree(self._folder_of(claim.run_id), ignore_errors=True)
+            if run.mlflow_run_id is not None and run.status is not RunStatus.COMPLETED:
+                end = "FAILED" if run.status is RunStatus.FAILED else "KILLED"
+                with self._open(system_actor(claim.organization), write=False) as stores:
+                    stores.runs.end_run(run.mlflow_run_id, end, ended_at=stores.now())  # type: ignore[arg-type]
+
+    def _fail(self, stores: Stores, claim: Claim, code: str, message: str) -> None:
+        run = find_run(stores, claim.run_id)
+        fail_run(stores, claim.run_id, Failure(code, message, str(run.phase or "startup")))
+
+    def _has_model(self, claim: Claim) -> bool:
+        with self._open(system_actor(claim.organization), write=False) as stores:
+            try:
+                models.get_model(stores, claim.model_id)
+            except ModelNotFound:
+                return False
+        return True
+
+    def _folder_of(self, run_id: str) -> Path:
+        return self._config.data_folder / "runs" / run_id

@@ -1,0 +1,54 @@
+"""Removes what is left of deleted models: runs, events, MLflow's runs and experiment, files.
+
+Every step is safe to repeat and the note of what is to be done goes last, so that a worker that dies in between is
+followed by one that does the rest.
+"""
+
+import logging
+
+from sqlalchemy import delete, select
+
+from studio.backends.stores import Stores
+from studio.db.session import Database
+from studio.domain.actors import system_actor
+from studio.models import service as models
+from studio.training.jobs.dispatcher import OpenFor
+from studio.training.service.requests import UNFINISHED
+from studio.training.tables import RunEventRow, RunRow
+from studio.versions import service as versions
+
+logger = logging.getLogger(__name__)
+
+
+def purge_deleted(database: Database, open_stores: OpenFor) -> int:
+    """Purge every deleted model whose runs have ended.
+
+    Returns:
+        How many were purged.
+    """
+    with database.transaction(write=False) as db:
+        waiting = models.list_purges(db)
+    return sum(_purge(open_stores, purge) for purge in waiting)
+
+
+def _purge(open_stores: OpenFor, purge: models.Purge) -> bool:
+    actor = system_actor(purge.organization)
+    with open_stores(actor, write=False) as stores:
+        if _has_unfinished(stores, purge.model_id):
+            return False
+        if purge.experiment_id is not None:
+            stores.registry.purge(purge.experiment_id)
+        stores.files.delete_folder(purge.model_id)
+    with open_stores(actor, write=True) as stores:
+        runs = select(RunRow.id).where(RunRow.model_id == purge.model_id)
+        stores.db.execute(delete(RunEventRow).where(RunEventRow.run_id.in_(runs)))
+        stores.db.execute(delete(RunRow).where(RunRow.model_id == purge.model_id))
+        versions.forget_model(stores, purge.model_id)
+        models.end_purge(stores.db, purge.model_id)
+    logger.info("deleted model purged", extra={"model_id": purge.model_id})
+    return True
+
+
+def _has_unfinished(stores: Stores, model_id: str) -> bool:
+    query = select(RunRow.id).where(RunRow.model_id == model_id, RunRow.status.in_(UNFINISHED)).limit(1)
+    return stores.db.scalar(query) is not None

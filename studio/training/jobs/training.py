@@ -1,0 +1,271 @@
+"""One training run, from its dataset to a registered version; runs in a process of its own.
+
+Every step can be cut off by SIGKILL and is then taken again by the next attempt: the search goes on from its journal,
+the MLflow run is found by the run's id, the version by the run it came from.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pandas as pd
+
+from studio.automl.result import SearchResult
+from studio.automl.search import search
+from studio.backends.stores import Stores
+from studio.config import Config
+from studio.datasets import service as datasets
+from studio.domain.datasets import Dataset
+from studio.domain.model_records import Model
+from studio.domain.run_records import Failure, TrainingRun
+from studio.domain.runs import EventType, Phase, RunStatus
+from studio.domain.versions import ModelVersion
+from studio.errors import NoSuccessfulTrial, StudioError
+from studio.evaluation.metrics import is_better, primary_metric
+from studio.evaluation.stored import Evaluation, SplitEvaluation, write_evaluation
+from studio.models import service as models
+from studio.training.jobs.plans import plan_of, threads_per_run
+from studio.training.jobs.reporter import OpenStores, Reporter
+from studio.training.service.events import append_events, read_events
+from studio.training.service.outcomes import complete_run, fail_run
+from studio.training.service.runs import find_row, find_run
+from studio.versions import service as versions
+
+logger = logging.getLogger(__name__)
+
+EXAMPLE_ROWS = 5
+UPLOAD_RESERVE_S = 1.5  # of a budget: writing and registering what was found
+LEAST_BUDGET_S = 1.0
+
+
+def train_run(open_stores: OpenStores, config: Config, run_id: str, work_folder: Path) -> None:
+    """Train one run to its end; failures the run itself is to blame for are written down, not raised.
+
+    Args:
+        open_stores: Opens stores of the run's organization; give ``write``.
+        config: The settings, without secrets.
+        run_id: Id of a run this process's worker holds.
+        work_folder: Where the search keeps its journal; the same folder at every attempt.
+    """
+    started = time.monotonic()
+    work_folder.mkdir(parents=True, exist_ok=True)
+    with open_stores(write=True) as stores:
+        run = find_run(stores, run_id)
+        model = models.get_model(stores, run.model_id)
+        append_events(stores, run_id, [(EventType.STATE, {"status": RunStatus.RUNNING})])
+    try:
+        _Training(open_stores, config, run, model, work_folder, started).train()
+    except StudioError as error:
+        code = "no_successful_trial" if isinstance(error, NoSuccessfulTrial) else "dataset_unreadable"
+        _fail(open_stores, run, code, str(error))
+    except MemoryError:
+        _fail(open_stores, run, "out_of_memory", "The run needed more memory than it may use.")
+
+
+class _Training:
+    """The steps of one run, and what they share."""
+
+    def __init__(
+        self,
+        open_stores: OpenStores,
+        config: Config,
+        run: TrainingRun,
+        model: Model,
+        work_folder: Path,
+        started: float,
+    ) -> None:
+        self.open_stores, self.config, self.run, self.model = open_stores, config, run, model
+        self.folder, self.started = work_folder, started
+        self.before_s = run.duration_seconds or 0.0
+
+    def train(self) -> None:
+        """Take every step in order."""
+        dataset, frame = self.read_table()
+        mlflow_run_id = self.find_mlflow_run(dataset)
+        budget_s = self.budget_s()
+        reporter = self.make_reporter(mlflow_run_id, frame, budget_s)
+        try:
+            reporter.phase(Phase.DATA_VALIDATION, 1.0, f"{len(frame)} rows, {frame.shape[1]} columns")
+            reporter.log("info", f"[Pipeline] dataset {dataset.name!r}: {len(frame)} rows, {frame.shape[1]} columns")
+            plan = plan_of(
+                self.run, self.model.task_type, dataset.columns, budget_s=budget_s, config=self.config
+            )
+            result = search(frame, plan, observer=reporter, work_folder=self.folder / "search")
+            reporter.phase(Phase.ARTIFACT_UPLOAD, 0.0, "writing the version")
+            version = self.publish(result, frame, mlflow_run_id)
+            reporter.phase(Phase.ARTIFACT_UPLOAD, 1.0, f"version {version.id} is registered")
+            reporter.log("info", f"[Pipeline] {version.id} is ready: {result.algorithm}")
+        finally:
+            stage_seconds = reporter.close()
+        self.finish(version, mlflow_run_id, stage_seconds)
+
+    def read_table(self) -> tuple[Dataset, pd.DataFrame]:
+        """The dataset the run began with."""
+        path = self.folder / "table.parquet"
+        assert self.run.dataset_id is not None
+        with self.open_stores(write=False) as stores:
+            dataset = datasets.fetch_table(stores, self.run.dataset_id, path)
+        return dataset, pd.read_parquet(path)
+
+    def find_mlflow_run(self, dataset: Dataset) -> str:
+        """The MLflow run of this training, made at the first attempt."""
+        with self.open_stores(write=True) as stores:
+            row = find_row(stores, self.run.run_id)
+            found = row.mlflow_run_id or stores.runs.find_run(self.model.name, self.run.run_id)
+            if found is None:
+                found = stores.runs.create_run(
+                    self.model.name,
+                    run_id=self.run.run_id,
+                    run_name=self.run.run_label or self.run.run_id,
+                    started_at=stores.now(),
+                    tags={"dataset_id": dataset.id, "dataset_fingerprint": dataset.fingerprint},
+                )
+                stores.runs.log_params(found, _flatten(self.run.config))
+            row.mlflow_run_id = found
+        return found
+
+    def budget_s(self) -> float | None:
+        """Seconds left for the search: of its budget, and of the run's timeout, whichever ends first."""
+        budget = self.run.config["search"]["time_budget_seconds"]
+        ends = [float(budget)] if budget is not None else []
+        if self.run.config["keep_best_on_timeout"] or budget is None:
+            ends.append(float(self.run.timeout_seconds))
+        if not ends:
+            return None
+        gone_s = self.before_s + time.monotonic() - self.started
+        return max(min(ends) - gone_s - UPLOAD_RESERVE_S, LEAST_BUDGET_S)
+
+    def is_cut_by_timeout(self, result_trials: int) -> bool:
+        """Whether the run's timeout, not its own budget or trials, ended the search."""
+        wanted = self.run.config["search"]
+        if wanted["max_trials"] is not None and result_trials >= wanted["max_trials"]:
+            return False
+        budget = wanted["time_budget_seconds"]
+        return budget is None or budget > self.run.timeout_seconds
+
+    def make_reporter(self, mlflow_run_id: str, frame: pd.DataFrame, budget_s: float | None) -> Reporter:
+        """What tells of this run; it knows what an earlier attempt has told."""
+        classes = frame[self.run.config["target_column"]].nunique() if self._target_is_there(frame) else None
+        metric = self.run.config["search"]["metric"] or primary_metric(self.model.task_type, classes)
+        with self.open_stores(write=False) as stores:
+            told = _told_trials(stores, self.run.run_id)
+        return Reporter(
+            self.open_stores, self.run.run_id, mlflow_run_id, metric=metric,
+            is_better=lambda one, other: is_better(metric, one, other),
+            told_trials=told, progress=self.run.progress, budget_s=budget_s,
+        )  # fmt: skip
+
+    def publish(self, result: SearchResult, frame: pd.DataFrame, mlflow_run_id: str) -> ModelVersion:
+        """Write what was found to MLflow and the file store, and register it."""
+        model_file = self.folder / "model.pkl"
+        joblib.dump(result.estimator, model_file)
+        write_evaluation(self.folder / "evaluation", _evaluation_of(result, self.model.task_type))
+        with self.open_stores(write=False) as stores:
+            self._log_artifacts(stores, result, mlflow_run_id)
+            example = frame[list(result.feature_columns)].head(EXAMPLE_ROWS)
+            saved = stores.runs.log_model(mlflow_run_id, result.estimator, input_example=example)
+        with self.open_stores(write=True) as stores:
+            return versions.register_version(
+                stores,
+                self.model.id,
+                run_id=self.run.run_id,
+                mlflow_run_id=mlflow_run_id,
+                source=saved.uri,
+                algorithm=result.algorithm,
+                hyperparameters=dict(result.hyperparameters),
+                config=dict(self.run.config),
+                metrics=dict(result.metrics["test"]),
+                duration_s=round(self.before_s + time.monotonic() - self.started, 3),
+                trained_by=self.run.created_by,
+                model_file=model_file,
+                description=self.run.run_label or "",
+            )
+
+    def finish(self, version: ModelVersion, mlflow_run_id: str, stage_seconds: Mapping[str, float]) -> None:
+        """Write the outcome, and close the MLflow run."""
+        with self.open_stores(write=True) as stores:
+            trials = len(_told_trials(stores, self.run.run_id))
+            row = find_row(stores, self.run.run_id, lock=True)
+            row.elapsed_s = round(self.before_s + time.monotonic() - self.started, 3)
+            row.worker_type = f"cpu-{threads_per_run(self.config)}x"
+            timed_out = self.is_cut_by_timeout(trials)
+            complete_run(
+                stores, self.run.run_id, version=version, timed_out=timed_out, stage_seconds=stage_seconds
+            )
+        with self.open_stores(write=False) as stores:
+            end = "KILLED" if timed_out else "FINISHED"
+            stores.runs.end_run(mlflow_run_id, end, ended_at=stores.now())
+
+    def _log_artifacts(self, stores: Stores, result: SearchResult, mlflow_run_id: str) -> None:
+        runs = stores.runs
+        for file in sorted((self.folder / "evaluation").iterdir()):
+            runs.log_file(mlflow_run_id, file, folder="evaluation")
+        candidates = [
+            {"number": t.number, "algorithm": t.algorithm, "params": dict(t.params), "score": t.score, "state": str(t.state)}
+            for t in result.candidates
+        ]
+        runs.log_text(mlflow_run_id, "candidates.json", json.dumps(candidates, default=str, indent=1))
+        runs.log_text(mlflow_run_id, "importances.json", json.dumps(result.importances, indent=1))
+        runs.log_text(mlflow_run_id, "training.log", _log_text(stores, self.run.run_id))
+        points = [
+            (f"{split}_{name}", value)
+            for split, values in result.metrics.items()
+            for name, value in values.items()
+            if value is not None
+        ]
+        runs.log_metrics(mlflow_run_id, [_point(name, value, stores) for name, value in points])
+        runs.log_tags(mlflow_run_id, {"algorithm": result.algorithm})
+
+    def _target_is_there(self, frame: pd.DataFrame) -> bool:
+        return self.run.config["target_column"] in frame.columns
+
+
+def _fail(open_stores: OpenStores, run: TrainingRun, code: str, message: str) -> None:
+    logger.warning("run failed", extra={"run_id": run.run_id, "code": code})
+    with open_stores(write=True) as stores:
+        row = find_row(stores, run.run_id)
+        stage = row.phase or "startup"
+        append_events(
+            stores, run.run_id, [(EventType.LOG, {"level": "error", "message": f"[Pipeline] {message}"})]
+        )
+        fail_run(stores, run.run_id, Failure(code, message, stage))
+        mlflow_run_id = row.mlflow_run_id
+    if mlflow_run_id is not None:
+        with open_stores(write=False) as stores:
+            stores.runs.end_run(mlflow_run_id, "FAILED", ended_at=stores.now())
+
+
+def _told_trials(stores: Stores, run_id: str) -> set[int]:
+    told: set[int] = set()
+    after = 0
+    while events := read_events(stores.db, run_id, after=after):
+        told.update(event.payload["number"] for event in events if event.type is EventType.TRIAL)
+        after = events[-1].seq
+    return told
+
+
+def _log_text(stores: Stores, run_id: str) -> str:
+    lines: list[str] = []
+    after = 0
+    while events := read_events(stores.db, run_id, after=after):
+        for event in events:
+            if event.type is EventType.LOG:
+                level = event.payload["level"].upper()
+                lines.append(f"{event.timestamp:%Y-%m-%dT%H:%M:%SZ} {level} {event.payload['message']}")
+        after = events[-1].seq
+    return "\n".join(lines) + "\n"
+
+
+def _flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and key != "hyperparameters":
+            flat.update(_flatten(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat

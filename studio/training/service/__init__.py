@@ -1,0 +1,30 @@
+"""What can be done with training runs, one file per group of verbs."""
+
+from studio.training.service.events import RunEvent, append_events, read_events
+from studio.training.service.outcomes import cancel_orphan, complete_run, end_cancelled, fail_run
+from studio.training.service.queue import claim_run, expire_leases, renew_lease, requeue_run
+from studio.training.service.requests import cancel_run, start_run
+from studio.training.service.runs import find_newest_run, find_run, get_run, list_runs
+from studio.training.service.workers import beat, is_worker_alive
+
+__all__ = [
+    "RunEvent",
+    "append_events",
+    "beat",
+    "cancel_orphan",
+    "cancel_run",
+    "claim_run",
+    "complete_run",
+    "end_cancelled",
+    "expire_leases",
+    "fail_run",
+    "find_newest_run",
+    "find_run",
+    "get_run",
+    "is_worker_alive",
+    "list_runs",
+    "read_events",
+    "renew_lease",
+    "requeue_run",
+    "start_run",
+]

@@ -1,0 +1,174 @@
+"""What a caller asks for: starting a run, and cancelling one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, select
+
+from studio.backends.stores import Stores
+from studio.datasets import service as datasets
+from studio.domain import model_config
+from studio.domain.datasets import DatasetLink
+from studio.domain.identifiers import new_run_id
+from studio.domain.model_records import Model
+from studio.domain.run_records import TrainingRun
+from studio.domain.runs import EventType, Priority, RunStatus
+from studio.domain.tasks import TaskType
+from studio.errors import ConfigIncomplete, NoDataset, QuotaExceeded, RunInProgress, RunStateConflict
+from studio.models import service as models
+from studio.organizations import service as organizations
+from studio.training.service.events import append_events
+from studio.training.service.outcomes import end_cancelled
+from studio.training.service.runs import PRIORITIES, find_row, record_of
+from studio.training.tables import RunRow
+
+UNFINISHED = [str(status) for status in RunStatus if not status.is_finished]
+
+
+def start_run(
+    stores: Stores,
+    model_id: str,
+    *,
+    config_override: Mapping[str, Any] | None = None,
+    run_label: str | None = None,
+    priority: Priority = Priority.NORMAL,
+    timeout_seconds: int = 3600,
+    trigger: str = "manual",
+) -> TrainingRun:
+    """Put a run into the queue; the model is training from now on.
+
+    Args:
+        stores: Open stores.
+        model_id: Id of the model.
+        config_override: A shallow merge over the saved configuration, for this run alone.
+        run_label: A name for people.
+        priority: Its place among queued runs.
+        timeout_seconds: Running time after which it is cancelled.
+        trigger: What started it.
+
+    Raises:
+        ModelArchived: The model is archived.
+        RunInProgress: It has an unfinished run.
+        NoDataset: No dataset is linked.
+        ConfigIncomplete: The configuration lacks what a training needs.
+        QuotaExceeded: The organization has too many queued runs.
+        InvalidInput: The configuration makes no sense, as models.check_config tells.
+    """
+    models.begin_training(stores, model_id)  # locks the model: of two calls at once the second sees the first's run
+    _refuse_second(stores, model_id)
+    model = models.get_model(stores, model_id)
+    config = _config_for(stores, model, config_override or {})
+    _refuse_incomplete(config, model)
+    _refuse_beyond_quota(stores)
+    assert model.dataset is not None
+    row = _new_row(
+        stores, model, config, dict(config_override or {}), run_label, priority, timeout_seconds, trigger
+    )
+    stores.db.add(row)
+    stores.db.flush()
+    datasets.hold_dataset(stores, model.dataset.dataset_id, row.id)
+    append_events(stores, row.id, [(EventType.STATE, {"status": RunStatus.QUEUED})])
+    stores.record_change(
+        model_id, run_id=row.id, kind=row.kind, trigger=trigger, priority=priority, run_label=run_label,
+        config_override=row.config_override, dataset_id=row.dataset_id,
+    )  # fmt: skip
+    return record_of(stores, row)
+
+
+def cancel_run(stores: Stores, model_id: str, run_id: str) -> TrainingRun:
+    """Cancel a run: one that waits at once, one that runs as soon as its worker has stopped it.
+
+    Raises:
+        RunNotFound: The model has no such run.
+        RunStateConflict: It has ended, or is being cancelled already.
+    """
+    row = find_row(stores, run_id, model_id=model_id, lock=True)
+    if RunStatus(row.status).is_finished or row.pending_action == "cancel":
+        state = "being cancelled" if row.pending_action == "cancel" else row.status
+        raise RunStateConflict(f"Run {run_id} is {state}; only a queued, running or paused one can be cancelled.")
+    stores.record_change(model_id, run_id=run_id, status=row.status)
+    if row.status == RunStatus.RUNNING:
+        row.pending_action, row.cancel_reason = "cancel", "user"
+    else:
+        end_cancelled(stores, row, reason="user")
+    stores.db.flush()
+    return record_of(stores, row)
+
+
+def _refuse_second(stores: Stores, model_id: str) -> None:
+    query = select(RunRow.id).where(RunRow.model_id == model_id, RunRow.status.in_(UNFINISHED))
+    unfinished = stores.db.scalars(query.limit(1)).first()
+    if unfinished is not None:
+        raise RunInProgress(f"Run {unfinished} of this model has not ended.", run_id=unfinished)
+
+
+def _config_for(stores: Stores, model: Model, override: Mapping[str, Any]) -> dict[str, Any]:
+    own = model_config.overlay(model.own_config, override)
+    merged, _ = model_config.merge_layers(model.model_type, organizations.find_overrides(stores), own)
+    at = "/config_override"
+    models.check_config(merged, model.task_type, model.model_type, model.dataset, at=at)
+    return merged
+
+
+def _refuse_incomplete(config: Mapping[str, Any], model: Model) -> None:
+    if model.dataset is None:
+        raise NoDataset("Link a dataset to the model first.")
+    if model.task_type is not TaskType.CLUSTERING and config["target_column"] is None:
+        raise ConfigIncomplete(
+            "Say which column to predict.", fields=[("/config_override/target_column", "is needed for training")]
+        )
+    if not _features_of(config, model.dataset):
+        raise ConfigIncomplete(
+            "No feature column is left besides the target.",
+            fields=[("/config_override/feature_columns", "must leave a column")],
+        )
+
+
+def _features_of(config: Mapping[str, Any], dataset: DatasetLink) -> list[str]:
+    named = config["feature_columns"] or [column.name for column in dataset.columns]
+    return [name for name in named if name != config["target_column"]]
+
+
+def _refuse_beyond_quota(stores: Stores) -> None:
+    query = select(func.count()).where(
+        RunRow.organization == stores.organization, RunRow.status == str(RunStatus.QUEUED)
+    )
+    if (stores.db.scalar(query) or 0) >= stores.config.queue_limit:
+        raise QuotaExceeded(
+            f"{stores.config.queue_limit} runs of this organization are queued already.", retry_after_s=60
+        )
+
+
+def _new_row(
+    stores: Stores,
+    model: Model,
+    config: dict[str, Any],
+    override: dict[str, Any],
+    label: str | None,
+    priority: Priority,
+    timeout_s: int,
+    trigger: str,
+) -> RunRow:
+    assert model.dataset is not None
+    dataset = datasets.get_dataset(stores, model.dataset.dataset_id)
+    now = stores.now()
+    return RunRow(
+        id=new_run_id(now),
+        organization=stores.organization,
+        model_id=model.id,
+        kind="auto",
+        trigger=trigger,
+        status=str(RunStatus.QUEUED),
+        label=label,
+        priority=PRIORITIES.index(priority),
+        rank=now.timestamp(),
+        timeout_s=timeout_s,
+        config=config,
+        config_override=override,
+        dataset_id=dataset.id,
+        dataset_fingerprint=dataset.fingerprint,
+        dataset_rows=dataset.rows,
+        created_at=now,
+        created_by=stores.actor.user_id or "system",
+        stage_seconds={},
+    )

@@ -1,0 +1,42 @@
+"""Routes of training runs."""
+
+from typing import Any
+
+from flask_smorest import Blueprint
+
+from studio.domain.run_records import TrainingRun
+from studio.domain.runs import Priority
+from studio.training import service
+from studio.training.schemas import TrainBody, TrainingRunOut
+from studio.web.context import Context
+from studio.web.endpoint import endpoint
+
+bp = Blueprint("training", __name__, url_prefix="/api/v1/models")
+
+RUN_PATH = "/<model_id>/training-runs/<run_id>"
+RUN_LOCATION = "/api/v1/models/{model_id}/training-runs/{run_id}"
+
+
+@endpoint(
+    bp, "training.start", "POST", "/<model_id>/train", needs="model:write", audit="model.training_started",
+    status=202, body=TrainBody(), returns=TrainingRunOut(), location=RUN_LOCATION, has_etag=True,
+)  # fmt: skip
+def start_run(ctx: Context, body: dict[str, Any], model_id: str) -> TrainingRun:
+    """Start a training run."""
+    priority = Priority(body.pop("priority"))
+    return service.start_run(ctx.stores, model_id, priority=priority, **body)
+
+
+@endpoint(bp, "run.get", "GET", RUN_PATH, needs="model:read", returns=TrainingRunOut(), has_etag=True)
+def get_run(ctx: Context, model_id: str, run_id: str) -> TrainingRun:
+    """Get one training run."""
+    return service.get_run(ctx.stores, model_id, run_id)
+
+
+@endpoint(
+    bp, "run.cancel", "POST", f"{RUN_PATH}/cancel", needs="model:write", audit="model.training_cancelled",
+    status=202, returns=TrainingRunOut(), location=RUN_LOCATION, has_etag=True,
+)  # fmt: skip
+def cancel_run(ctx: Context, model_id: str, run_id: str) -> TrainingRun:
+    """Cancel a queued, running or paused run."""
+    return service.cancel_run(ctx.stores, model_id, run_id)
