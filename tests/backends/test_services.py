@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from tests.services import PostgresServer, postgres_server, postgres_url  # noqa: F401  the fixtures
+from tests.services import PostgresServer
 
 pytestmark = pytest.mark.slow
 
 
-def test_databases_are_fresh_and_may_start_from_a_template(postgres_server: PostgresServer) -> None:  # noqa: F811
+def test_databases_are_fresh_and_may_start_from_a_template(postgres_server: PostgresServer) -> None:
     def prepare(url: str) -> None:
         engine = sqlalchemy.create_engine(url)
         with engine.begin() as connection:
@@ -30,7 +30,7 @@ def test_databases_are_fresh_and_may_start_from_a_template(postgres_server: Post
         postgres_server.drop(name)
 
 
-def test_an_address_works_with_sqlalchemy(postgres_url: str) -> None:  # noqa: F811
+def test_an_address_works_with_sqlalchemy(postgres_url: str) -> None:
     assert postgres_url.startswith("postgresql+psycopg://")
     engine = sqlalchemy.create_engine(postgres_url)
     with engine.connect() as connection:

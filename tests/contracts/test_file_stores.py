@@ -14,7 +14,7 @@ from studio.backends.files.local_files import LocalFiles
 from studio.backends.files.s3_files import PART_BYTES, S3Files
 from studio.errors import BackendDown, BadKey, FileMissing
 from studio.testing.file_store_contract import KEY, FileStoreContract, chunks_that_break_off, large_chunks
-from tests.services import S3Server, free_ports, s3_server  # noqa: F401  the fixture
+from tests.services import S3Server, free_ports
 
 
 class TestLocalFiles(FileStoreContract):
@@ -117,13 +117,13 @@ def store_of(server: S3Server, prefix: str = "", **options: object) -> S3Files:
 @pytest.mark.slow
 class TestS3Files(FileStoreContract):
     @pytest.fixture
-    def files(self, s3_server: S3Server) -> S3Files:  # noqa: F811
+    def files(self, s3_server: S3Server) -> S3Files:
         return store_of(s3_server)
 
     def test_the_address_names_the_bucket(self, files: S3Files) -> None:
         assert files.uri_of("mdl-1/v4/model.pkl") == f"s3://{files.bucket}/mdl-1/v4/model.pkl"
 
-    def test_a_prefix_is_a_store_of_its_own(self, s3_server: S3Server) -> None:  # noqa: F811
+    def test_a_prefix_is_a_store_of_its_own(self, s3_server: S3Server) -> None:
         files = store_of(s3_server, "team/models")
         s3_server.client().put_object(Bucket=files.bucket, Key="a/other", Body=b"x")
         files.put("a/mine", [b"x"])
@@ -133,7 +133,7 @@ class TestS3Files(FileStoreContract):
         kept = s3_server.client().list_objects_v2(Bucket=files.bucket)["Contents"]
         assert [entry["Key"] for entry in kept] == ["a/other"]
 
-    def test_a_broken_upload_is_aborted(self, files: S3Files, s3_server: S3Server) -> None:  # noqa: F811
+    def test_a_broken_upload_is_aborted(self, files: S3Files, s3_server: S3Server) -> None:
         with pytest.raises(ConnectionResetError):
             files.put(KEY, chunks_that_break_off(PART_BYTES + 1))
         assert not s3_server.client().list_multipart_uploads(Bucket=files.bucket).get("Uploads")
@@ -154,13 +154,13 @@ class TestS3Files(FileStoreContract):
             with pytest.raises((BackendDown, FileMissing)):
                 file.read(10)
 
-    def test_a_bucket_that_is_missing_is_no_missing_file(self, s3_server: S3Server) -> None:  # noqa: F811
+    def test_a_bucket_that_is_missing_is_no_missing_file(self, s3_server: S3Server) -> None:
         files = store_of(s3_server)
         s3_server.client().delete_bucket(Bucket=files.bucket)
         with pytest.raises(BackendDown):
             files.check()
 
-    def test_a_wrong_secret_is_told_without_it(self, s3_server: S3Server) -> None:  # noqa: F811
+    def test_a_wrong_secret_is_told_without_it(self, s3_server: S3Server) -> None:
         files = S3Files(
             s3_server.new_bucket(), endpoint_url=s3_server.endpoint_url, access_key="x", secret_key="hush"
         )
