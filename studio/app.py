@@ -12,43 +12,47 @@ from studio.auth import service as auth
 from studio.auth.views import bp as auth_bp
 from studio.backends.stores import Note, Stores
 from studio.config import Config
-#TODO from studio.datasets.views import bp as datasets_bp
+
+# TODO from studio.datasets.views import bp as datasets_bp
 from studio.models import service as models
 from studio.models.views import bp as models_bp
 from studio.organizations import service as organizations
-#TODO from studio.performance.views import bp as performance_bp
-#TODO from studio.predictions.views import bp as predictions_bp
-#TODO from studio.registry.views import bp as registry_bp
+
+# TODO from studio.performance.views import bp as performance_bp
+# TODO from studio.predictions.views import bp as predictions_bp
+# TODO from studio.registry.views import bp as registry_bp
 from studio.runtime import Runtime
 from studio.settings.views import bp as settings_bp
-#TODO from studio.training.views import bp as training_bp
-#TODO from studio.training_metrics.stream import bp as stream_bp
-#TODO from studio.training_metrics.views import bp as training_metrics_bp
-#TODO from studio.versions.views import bp as versions_bp
+
+# TODO from studio.training.views import bp as training_bp
+# TODO from studio.training_metrics.stream import bp as stream_bp
+# TODO from studio.training_metrics.views import bp as training_metrics_bp
+from studio.versions.views import bp as versions_bp
 from studio.web.context import Edge, Origin, install_edge
 from studio.web.errors import install_errors
 from studio.web.identity import install_identifier
 from studio.web.limiter import CallLimiter
 from studio.web.openapi import install_assets, make_api
 from studio.web.paths import SlashesOff
-#TODO from studio.health.views import bp as health_bp
+
+from studio.health.views import bp as health_bp
 from studio.web.telemetry import install_telemetry
 from studio.web.uploads import UploadRequest
 
 BLUEPRINTS = (
     models_bp,
-#TODO     datasets_bp,
+    # TODO     datasets_bp,
     settings_bp,
-#TODO     versions_bp,
-#TODO     training_bp,
-#TODO     training_metrics_bp,
-#TODO     stream_bp,
-#TODO     performance_bp,
-#TODO     registry_bp,
-#TODO     predictions_bp,
+    versions_bp,
+    # TODO     training_bp,
+    # TODO     training_metrics_bp,
+    # TODO     stream_bp,
+    # TODO     performance_bp,
+    # TODO     registry_bp,
+    # TODO     predictions_bp,
     audit_bp,
     auth_bp,
-#TODO     health_bp,
+    health_bp,
 )
 
 
