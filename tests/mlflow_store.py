@@ -30,3 +30,12 @@ def mlflow_connection(mlflow_template_database, tmp_path):
     """An MLflow of this test's own; its artifacts lie in ``tmp_path / "artifacts"``."""
     database = shutil.copyfile(mlflow_template_database, tmp_path / "mlflow.db")
     return MlflowConnection(f"sqlite:///{database}", str(tmp_path / "artifacts"))
+
+
+def point_mlflow_server_at(connection):
+    """Let this process's MLflow server, which remembers the first database it opened, use another."""
+    from mlflow.server import handlers, workspace_helpers
+
+    os.environ.update(environment_of(connection.tracking_url, connection.artifact_root, loads_models=True))
+    handlers._tracking_store = handlers._model_registry_store = handlers._artifact_repo = None
+    workspace_helpers._workspace_store = None

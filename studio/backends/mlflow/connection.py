@@ -9,7 +9,7 @@ from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 
 from studio.backends.mlflow.database import is_reachable
 from studio.backends.mlflow.storage import ArtifactStorage
-from studio.backends.mlflow.workspaces import bind_workspace, workspace_of
+from studio.backends.mlflow.workspaces import bind_workspace, ensure_workspace, workspace_of
 from studio.errors import BackendDown
 
 
@@ -30,9 +30,7 @@ class MlflowConnection:
                 everything.
         """
         if not MLFLOW_ENABLE_WORKSPACES.get():
-            raise RuntimeError(
-                "MLflow's workspaces are off: put environment_of(...) into the environment first."
-            )
+            raise RuntimeError("MLflow's workspaces are off: put environment_of(...) into the environment first.")
         self.tracking_url = tracking_url
         self.artifact_root = artifact_root
         self._client: MlflowClient | None = None
@@ -45,12 +43,14 @@ class MlflowConnection:
         Raises:
             BackendDown: MLflow's database does not answer.
         """
-        with self._opening:
-            # MLflow tries for minutes before it reports a database that is down; this reports it at once.
-            if self._client is None and not is_reachable(self.tracking_url):
-                raise BackendDown("MLflow's database does not answer.")
+        client = self._opened()
         with bind_workspace(self.tracking_url, organization):
-            yield self._opened()
+            yield client
+
+    def ensure(self, organization: str) -> str:
+        """Name of the organization's workspace, created on first use. Raises BackendDown."""
+        self._opened()
+        return ensure_workspace(self.tracking_url, organization)
 
     def storage(self, organization: str) -> ArtifactStorage:
         """The organization's part of the artifact root."""
@@ -59,5 +59,8 @@ class MlflowConnection:
     def _opened(self) -> MlflowClient:
         with self._opening:
             if self._client is None:
+                # MLflow tries for minutes before it reports a database that is down; this reports it at once.
+                if not is_reachable(self.tracking_url):
+                    raise BackendDown("MLflow's database does not answer.")
                 self._client = MlflowClient(tracking_uri=self.tracking_url, registry_uri=self.tracking_url)
             return self._client

@@ -54,9 +54,7 @@ class ModelSchema:
     flavors: list[str]
 
 
-def save_model(
-    folder: Path, estimator: Any, *, input_example: pd.DataFrame, description: Model | None = None
-) -> None:
+def save_model(folder: Path, estimator: Any, *, input_example: pd.DataFrame, description: Model | None = None) -> None:
     """Write an MLflow model folder of a fitted scikit-learn estimator, with our code it needs.
 
     Args:

@@ -123,7 +123,5 @@ def _retire(client: MlflowClient, experiment: Experiment) -> None:
     """Give its name away and mark it deleted; a deleted one keeps its name from others in MLflow."""
     if experiment.lifecycle_stage == _DELETED_STAGE:
         client.restore_experiment(experiment.experiment_id)
-    client.rename_experiment(
-        experiment.experiment_id, f"{RETIRED}{experiment.experiment_id}-{uuid.uuid4().hex}"
-    )
+    client.rename_experiment(experiment.experiment_id, f"{RETIRED}{experiment.experiment_id}-{uuid.uuid4().hex}")
     client.delete_experiment(experiment.experiment_id)

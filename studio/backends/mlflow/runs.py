@@ -134,9 +134,7 @@ class Runs:
             experiment = client.get_experiment_by_name(model_name)
             if experiment is None:
                 return None
-            found = client.search_runs(
-                [experiment.experiment_id], f"tags.`{RUN_ID}` = '{run_id}'", max_results=1
-            )
+            found = client.search_runs([experiment.experiment_id], f"tags.`{RUN_ID}` = '{run_id}'", max_results=1)
             return str(found[0].info.run_id) if found else None
 
     def get_run(self, mlflow_run_id: str) -> RunRecord:
@@ -162,9 +160,7 @@ class Runs:
         """Every value of one metric, by step and time; empty for a metric the run has not."""
         with self._bound() as client, _run(mlflow_run_id):
             values = client.get_metric_history(mlflow_run_id, metric)
-        points = [
-            MetricPoint(value.key, value.value, value.step, time_of(value.timestamp)) for value in values
-        ]
+        points = [MetricPoint(value.key, value.value, value.step, time_of(value.timestamp)) for value in values]
         return sorted(points, key=lambda point: (point.step, point.at))
 
     def log_params(self, mlflow_run_id: str, params: Mapping[str, Any]) -> None:
@@ -254,9 +250,7 @@ class Runs:
             client.log_outputs(mlflow_run_id, [LoggedModelOutput(model.model_id, step=0)])
             return SavedModel(uri=model.artifact_location, logged_model_id=model.model_id)
 
-    def _write_model(
-        self, model: LoggedModel, estimator: Any, input_example: pd.DataFrame, mlflow_run_id: str
-    ) -> None:
+    def _write_model(self, model: LoggedModel, estimator: Any, input_example: pd.DataFrame, mlflow_run_id: str) -> None:
         identity = Model(
             artifact_path=model.artifact_location,
             model_uuid=model.model_id,
@@ -268,9 +262,7 @@ class Runs:
             save_model(folder, estimator, input_example=input_example, description=identity)
             self._storage.put_folder(model.artifact_location, folder)
 
-    def _start(
-        self, client: MlflowClient, experiment_id: str, name: str, at: datetime, tags: Mapping[str, str]
-    ) -> str:
+    def _start(self, client: MlflowClient, experiment_id: str, name: str, at: datetime, tags: Mapping[str, str]) -> str:
         values = {tag.key: tag.value for tag in tags_of(tags)}
         made = client.create_run(experiment_id, ms_of(at), values, run_name=name)
         self._places[made.info.run_id] = _Place(str(made.info.experiment_id), made.info.artifact_uri)

@@ -58,11 +58,7 @@ def write_code(files: dict[str, Path], folder: Path) -> Path:
     for module, source in files.items():
         parts = module.split(".")
         is_package = source.name == "__init__.py"
-        target = (
-            folder.joinpath(*parts, "__init__.py")
-            if is_package
-            else folder.joinpath(*parts).with_suffix(".py")
-        )
+        target = folder.joinpath(*parts, "__init__.py") if is_package else folder.joinpath(*parts).with_suffix(".py")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     return folder / _OWN

@@ -1,0 +1,151 @@
+"""Who may do what below ``/mlflow``: every request passes here before MLflow's server sees it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from werkzeug.wrappers import Response
+
+from studio.backends.mlflow.client_requests import ORGANIZATION_WORKSPACE
+from studio.backends.mlflow.connection import MlflowConnection
+from studio.backends.mlflow.environment import PREFIX
+from studio.backends.mlflow.routes import Access, Route, find_route
+from studio.backends.mlflow.visibility import leaving_out
+from studio.domain.actors import Actor
+from studio.domain.permissions import Needs
+from studio.errors import Forbidden, StudioError
+
+Environ = dict[str, Any]
+WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
+
+COOKIE: Final = "model_studio_mlflow"
+_GO_ON: Final = f'<!doctype html><meta http-equiv="refresh" content="0;url={PREFIX}/"><title>MLflow</title>'
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True)
+class Gatekeeper:
+    """What the guard must be told by those who know callers.
+
+    Attributes:
+        identify: The caller behind an Authorization header, or else behind a session cookie's value. Raises
+            Unauthenticated.
+        open_session: Value and life in seconds of the session cookie a ticket is good for. Raises
+            Unauthenticated.
+        hidden_models: Names of the models of the caller's organization that it may not see.
+        refuse: The whole answer for an error.
+    """
+
+    identify: Callable[[str | None, str | None], Actor]
+    open_session: Callable[[str], tuple[str, int]]
+    hidden_models: Callable[[Actor], frozenset[str]]
+    refuse: Callable[[StudioError, Environ], WsgiApp]
+
+
+class Guard:
+    """Lets a request through to MLflow's server, confined to its caller's organization, or answers it."""
+
+    def __init__(self, connection: MlflowConnection, gatekeeper: Gatekeeper) -> None:
+        self._connection = connection
+        self._gatekeeper = gatekeeper
+
+    def handle(self, server: WsgiApp, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Answer one WSGI request below the prefix, with MLflow's server where its caller may."""
+        try:
+            ticket = _ticket_of(environ)
+            if ticket is not None:
+                return self._open_session(ticket, environ)(environ, start_response)
+            route = find_route(environ)
+            actor = self._admit(environ, route)
+            hidden = frozenset() if route.is_static else self._gatekeeper.hidden_models(actor)
+            if hidden and route.is_shared:
+                raise Forbidden("This is open to callers who see every model of their organization.")
+            environ["HTTP_X_MLFLOW_WORKSPACE"] = self._connection.ensure(actor.organization)
+            environ[ORGANIZATION_WORKSPACE] = environ["HTTP_X_MLFLOW_WORKSPACE"]
+            with leaving_out(hidden):
+                return server(environ, _with_safe_headers(start_response))
+        except StudioError as error:
+            return self._gatekeeper.refuse(error, environ)(environ, start_response)
+
+    def _admit(self, environ: Environ, route: Route) -> Actor:
+        """The caller, if it may make this request. Raises Unauthenticated and Forbidden."""
+        authorization = environ.get("HTTP_AUTHORIZATION")
+        cookie = _cookie_of(environ)
+        actor = self._gatekeeper.identify(authorization, cookie)
+        access = route.access
+        if access in (Access.REFUSED, Access.UNDECIDED):
+            raise Forbidden("This part of MLflow is switched off here.")
+        needed = "model:write" if access is Access.WRITE else "model:read"
+        if not Needs.parse(needed).allow(actor, None, lambda: False):
+            raise Forbidden(f"This needs the permission {needed}.")
+        if authorization is None and access is Access.WRITE and not _is_same_origin(environ):
+            raise Forbidden("A change with a session cookie must come from MLflow's own pages.")
+        return actor
+
+    def _open_session(self, ticket: str, environ: Environ) -> Response:
+        """Exchange a ticket for the cookie and go on without it in the address."""
+        value, max_age_s = self._gatekeeper.open_session(ticket)
+        if environ.get("HTTP_SEC_FETCH_SITE") == "cross-site":
+            # A browser sent here by another site would not send a strict cookie along a redirect.
+            response = Response(_GO_ON, mimetype="text/html")
+        else:
+            response = Response(status=303, headers={"Location": f"{PREFIX}/"})
+        response.autocorrect_location_header = False
+        response.set_cookie(
+            COOKIE,
+            value,
+            max_age=max_age_s,
+            path=PREFIX,
+            secure=not _is_plain_loopback(environ),
+            httponly=True,
+            samesite="Strict",
+        )
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+
+def _ticket_of(environ: Environ) -> str | None:
+    if environ["REQUEST_METHOD"] != "GET" or environ.get("PATH_INFO") not in (PREFIX, f"{PREFIX}/"):
+        return None
+    return next(iter(parse_qs(environ.get("QUERY_STRING", "")).get("ticket", [])), None)
+
+
+def _cookie_of(environ: Environ) -> str | None:
+    try:
+        morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel else None
+
+
+def _is_same_origin(environ: Environ) -> bool:
+    """True when a browser says that the request was made by a page of this very host."""
+    site = environ.get("HTTP_SEC_FETCH_SITE")
+    if site is not None:
+        return bool(site == "same-origin")
+    origin = urlsplit(environ.get("HTTP_ORIGIN", "")).netloc
+    hosts = (environ.get("HTTP_HOST"), environ.get("HTTP_X_FORWARDED_HOST"))
+    return origin != "" and origin in hosts
+
+
+def _is_plain_loopback(environ: Environ) -> bool:
+    """True for plain HTTP to this machine, where not every browser keeps a cookie marked Secure."""
+    scheme = environ.get("HTTP_X_FORWARDED_PROTO") or environ["wsgi.url_scheme"]
+    host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname
+    return scheme == "http" and host in _LOOPBACK
+
+
+def _with_safe_headers(start_response: Any) -> Any:
+    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        given = {name.lower() for name, _ in headers}
+        safe = [
+            ("X-Content-Type-Options", "nosniff"),
+            ("X-Frame-Options", "SAMEORIGIN"),
+            ("Referrer-Policy", "same-origin"),
+        ]
+        return start_response(status, headers + [pair for pair in safe if pair[0].lower() not in given], *rest)
+
+    return start
