@@ -89,9 +89,7 @@ def profile_column(column: Column, values: pa.Array) -> ColumnProfile:
     if column.type is ColumnType.NUMBER:
         return _profile_numbers(column.name, missing, present)
     counted = _count(present)
-    found = ColumnProfile(
-        column.name, column.type, missing, distinct=len(counted), top_values=_find_top(counted)
-    )
+    found = ColumnProfile(column.name, column.type, missing, distinct=len(counted), top_values=_find_top(counted))
     if column.type is not ColumnType.DATETIME or not len(present):
         return found
     ticks = present.cast(pa.int64()).to_numpy()
@@ -99,9 +97,7 @@ def profile_column(column: Column, values: pa.Array) -> ColumnProfile:
     def as_time(tick: Any) -> Any:
         return to_json(pa.scalar(int(tick), present.type).as_py())
 
-    return replace(
-        found, min=as_time(ticks.min()), max=as_time(ticks.max()), histogram=_draw_bins(ticks, as_time)
-    )
+    return replace(found, min=as_time(ticks.min()), max=as_time(ticks.max()), histogram=_draw_bins(ticks, as_time))
 
 
 def _profile_numbers(name: str, missing: int, present: pa.Array) -> ColumnProfile:

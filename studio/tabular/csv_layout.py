@@ -80,9 +80,7 @@ def check_names(names: Sequence[str]) -> None:
     if repeated:
         raise DuplicateColumns(
             f"{len(repeated)} column name(s) stand more than once: {', '.join(map(repr, repeated))}.",
-            fields=[
-                (name, f"names columns {', '.join(map(str, found))}") for name, found in repeated.items()
-            ],
+            fields=[(name, f"names columns {', '.join(map(str, found))}") for name, found in repeated.items()],
         )
 
 
@@ -96,14 +94,15 @@ def sniff_delimiter(text: str, *, is_whole: bool) -> str:
     Returns:
         One of ``DELIMITERS``; a comma when none splits the header in two.
     """
-    best, best_rank = DELIMITERS[0], (0.5, 1)
+    # Commas also stand in numbers and in sentences: where another mark splits as well, it is meant.
+    best, best_rank = DELIMITERS[0], (0.5, 1, False)
     for delimiter in DELIMITERS:
         records = _first_records(text, delimiter, is_whole)
         width = len(records[0]) if records else 0
         if width < 2:
             continue
         fitting = sum(len(record) == width for record in records[1:])
-        rank = (fitting / max(len(records) - 1, 1) if records[1:] else 1.0, width)
+        rank = (fitting / (len(records) - 1) if records[1:] else 1.0, width, delimiter != DELIMITERS[0])
         if rank > best_rank:
             best, best_rank = delimiter, rank
     return best
@@ -177,9 +176,7 @@ def find_last_record_line(path: Path, layout: Layout) -> int:
 
 def unclosed_quote(line: int) -> DatasetUnreadable:
     """The error for a record that runs to the end of the file, or past what a record may hold."""
-    return DatasetUnreadable(
-        f"A quote opened in the record that starts on line {line} is never closed.", line=line
-    )
+    return DatasetUnreadable(f"A quote opened in the record that starts on line {line} is never closed.", line=line)
 
 
 def _ragged(line: int, expected: int, found: int, delimiter: str) -> DatasetUnreadable:

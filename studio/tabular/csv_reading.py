@@ -127,7 +127,5 @@ def _read_blocks(source: Path, layout: Layout, block_bytes: int) -> Iterator[pa.
             file,
             read_options=pa.csv.ReadOptions(block_size=block_bytes, column_names=positions),
             parse_options=pa.csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
-            convert_options=pa.csv.ConvertOptions(
-                check_utf8=False, column_types=dict.fromkeys(positions, pa.string())
-            ),
+            convert_options=pa.csv.ConvertOptions(check_utf8=False, column_types=dict.fromkeys(positions, pa.string())),
         )

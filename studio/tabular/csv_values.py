@@ -7,7 +7,7 @@ A column gets the first type that every value of it that is not missing has:
 
 - boolean: ``true`` and ``false`` in any case. ``yes``/``no`` stay categories, ``0``/``1`` numbers.
 - number: whole or decimal, with exponents; with a decimal comma where ``;`` separates fields. Infinity is
-  missing. A column with a leading zero (``007``), a whole number beyond 2**53 or a plus sign before seven
+  missing. A column with a leading zero (``007``), a whole number of 2**53 or more or a plus sign before seven
   digits or more holds codes, not quantities, and stays a category.
 - datetime: ISO 8601 date or date and time; with a zone it is converted to UTC, without one taken to be UTC.
   Also ``2026/1/31``, ``31.1.2026``, and ``31/1/2026`` or ``1/31/2026`` where only one order fits all values.
@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from studio.tabular.table import ColumnType
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None")
-LARGEST_EXACT_INTEGER = 2**53
+LARGEST_EXACT_INTEGER = 2**53 - 1
 CODE = r"^[+-]?0[\dxX]|^\+\d{7,}$"
 WHOLE = r"^[+-]?\d+$"
 TIME_TAIL = r"(?:[ T](\d{1,2}:.*))?$"
@@ -107,7 +107,8 @@ def _read_decimal_comma(text: pa.Array) -> pa.Array:
 def _has_codes(text: pa.Array, numbers: pa.Array) -> bool:
     if _any(pc.match_substring_regex(text, CODE)):
         return True
-    large = text.filter(pc.greater(pc.abs(numbers.cast(pa.float64(), safe=False)), LARGEST_EXACT_INTEGER))
+    is_large = pc.or_(pc.greater(numbers, LARGEST_EXACT_INTEGER), pc.less(numbers, -LARGEST_EXACT_INTEGER))
+    large = text.filter(is_large)
     return _any(pc.match_substring_regex(large, WHOLE))
 
 

@@ -140,9 +140,7 @@ def _to_string(name: str) -> Callable[[pa.Array], pa.Array]:
         try:
             return values.cast(pa.string())
         except pa.ArrowInvalid as error:
-            raise DatasetUnreadable(
-                f"Column {name!r} holds bytes that are not UTF-8 text.", column=name
-            ) from error
+            raise DatasetUnreadable(f"Column {name!r} holds bytes that are not UTF-8 text.", column=name) from error
 
     return convert
 

@@ -72,11 +72,7 @@ def profile(path: Path, columns: Sequence[Column], target_column: str | None = N
         for column, values in _read_columns(file, columns):
             found.append(profile_column(column, values))
             warned = warn_of_column(found[-1], values)
-            if (
-                target is not None
-                and _may_leak(column, target, warned)
-                and is_leaking(values.take(sample), target)
-            ):
+            if target is not None and _may_leak(column, target, warned) and is_leaking(values.take(sample), target):
                 warned.append(warn_of_leak(column.name, target.name))
             warnings += warned
             add_column(hashes, values)
@@ -97,9 +93,7 @@ def _sample_positions(rows: int) -> pa.Array:
     return pa.array(np.sort(np.random.default_rng(SEED).choice(rows, SAMPLE_ROWS, replace=False)))
 
 
-def _read_target(
-    file: pq.ParquetFile, columns: Sequence[Column], name: str | None, sample: pa.Array
-) -> Target | None:
+def _read_target(file: pq.ParquetFile, columns: Sequence[Column], name: str | None, sample: pa.Array) -> Target | None:
     """The sampled target, None where none is given or it cannot be judged."""
     for column in columns:
         if column.name == name:

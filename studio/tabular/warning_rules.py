@@ -11,9 +11,7 @@ from studio.tabular.table import ColumnType
 
 FEWEST_ROWS = 20
 ID_SHARE = 0.95
-ID_NAME = re.compile(
-    r"(^|[_\W])(id|uuid|guid|key|nr|no|number|index|row)$|[a-z](Id|ID)$|^unnamed", re.IGNORECASE
-)
+ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key|nr|no|number|index|row)$|[a-z](Id|ID)$|^unnamed", re.IGNORECASE)
 HIGH_CARDINALITY = 50
 MOSTLY_MISSING = 0.5
 
