@@ -20,7 +20,7 @@ from studio.evaluation.metrics import bootstrap_intervals, compute_metrics
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-MAX_TRAIN_ROWS = 20_000  # of the training rows so many tell enough about the fit
+MAX_TRAIN_ROWS = 10_000  # of the training rows so many tell enough about the fit
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,7 @@ def _arguments(problem: Problem, split: SplitPrediction) -> tuple[Any, ...]:
     return (problem.plan.task, *truth, labels, problem.positive_label, n_features)
 
 
-def _predict_splits(
-    problem: Problem, estimator: Pipeline, parts: Sequence[Part]
-) -> dict[str, SplitPrediction]:
+def _predict_splits(problem: Problem, estimator: Pipeline, parts: Sequence[Part]) -> dict[str, SplitPrediction]:
     train = problem.split.train
     if len(train) > MAX_TRAIN_ROWS:
         rng = np.random.default_rng(problem.plan.validation.random_state)
@@ -99,9 +97,7 @@ def _predict_splits(
     validation = np.intersect1d(problem.split.validation, problem.scored)
     return {
         "train": _split_prediction(problem, train, outputs[: len(train)]),
-        "validation": _split_prediction(
-            problem, validation, unseen[np.searchsorted(problem.scored, validation)]
-        ),
+        "validation": _split_prediction(problem, validation, unseen[np.searchsorted(problem.scored, validation)]),
         "test": _split_prediction(problem, test, outputs[len(train) :]),
     }
 

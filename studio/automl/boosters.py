@@ -17,6 +17,7 @@ from studio.automl.estimators import EstimatorFamily, FitContext, FloatArray, Tr
 from studio.automl.spaces import Choice, FloatRange, IntRange, Space
 
 MAX_ROUNDS = 3000
+FIRST_ROUNDS = 50  # of histogram boosting before the clock is asked
 BOTH = frozenset({"classification", "regression"})
 
 
@@ -118,9 +119,7 @@ class LightGBM(EstimatorFamily):
 
     def importances(self, estimator: Any) -> Mapping[str, FloatArray]:
         booster = estimator.booster_
-        return {
-            kind: np.asarray(booster.feature_importance(kind), dtype=np.float64) for kind in ("gain", "split")
-        }
+        return {kind: np.asarray(booster.feature_importance(kind), dtype=np.float64) for kind in ("gain", "split")}
 
 
 class _StopLightGBM:
@@ -223,7 +222,8 @@ class XGBoost(EstimatorFamily):
     def learned(self, params: Mapping[str, Any], estimator: Any) -> Mapping[str, float]:
         if estimator.early_stopping_rounds is None:
             return {}
-        return {"n_estimators": estimator.best_iteration + 1}
+        best = estimator.get_booster().attr("best_iteration")
+        return {"n_estimators": 1 if best is None else int(best) + 1}
 
     def importances(self, estimator: Any) -> Mapping[str, FloatArray]:
         booster = estimator.get_booster()
@@ -291,8 +291,14 @@ class HistGradientBoosting(EstimatorFamily):
         if context.validation is not None and "max_iter" not in context.pinned:
             fixed |= {"early_stopping": True, "n_iter_no_change": patience_of(float(params["learning_rate"]))}
             watched = {"X_val": context.validation.X, "y_val": context.validation.y}
-        estimator = self.estimator_class(context.task)(**{**fixed, **params})
-        return estimator.fit(rows.X, rows.y, sample_weight=rows.weights, **watched)
+        estimator = self.estimator_class(context.task)(**{**fixed, **params, "warm_start": True})
+        n_rounds, size = int(params["max_iter"]), FIRST_ROUNDS
+        while True:
+            estimator.set_params(max_iter=min(size, n_rounds))
+            estimator.fit(rows.X, rows.y, sample_weight=rows.weights, **watched)
+            if size >= n_rounds or estimator.n_iter_ < size or context.is_out_of_time():
+                return estimator.set_params(warm_start=False)
+            size *= 2  # every step bins the columns anew, so there are few of them
 
     def learned(self, params: Mapping[str, Any], estimator: Any) -> Mapping[str, float]:
         return {"max_iter": estimator.n_iter_} if estimator.do_early_stopping_ else {}

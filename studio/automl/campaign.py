@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from studio.automl.assembly import MAX_TRAIN_ROWS
 from studio.automl.cores import usable_cores
 from studio.automl.estimators import EstimatorFamily
 from studio.automl.fitting import Configuration
@@ -21,7 +22,8 @@ from studio.evaluation.metrics import is_better
 MAX_PARALLEL = 8
 SOFT_SHARE = 0.3  # of the remaining time a trial may grow for
 HARD_SHARE = 0.6  # of the remaining time after which it is killed
-KEPT_MODELS = 3  # record trials whose fold models stay on disk
+REFIT_SHARE = 0.2  # of the budget that may be kept for final fits; what they miss, fold models do
+KEPT_MODELS = 8  # of the best trials, whose fold models stay on disk
 
 
 @dataclass(frozen=True)
@@ -140,13 +142,7 @@ class Campaign:
     @property
     def best(self) -> PastTrial | None:
         """The best trial that may win."""
-        found: PastTrial | None = None
-        for past in self.trials.values():
-            if self.may_win(past) and is_better(
-                self.problem.metric, past.score, found.score if found else None
-            ):
-                found = past
-        return found
+        return next(iter(self.ranked()), None)
 
     def may_win(self, past: PastTrial) -> bool:
         """Whether a trial has a score and keeps the plan's limits."""
@@ -154,9 +150,7 @@ class Campaign:
         is_slow = plan.max_predict_latency_ms is not None and (
             facts.latency_ms is None or facts.latency_ms > plan.max_predict_latency_ms
         )
-        is_large = plan.max_model_mb is not None and (
-            facts.size_mb is None or facts.size_mb > plan.max_model_mb
-        )
+        is_large = plan.max_model_mb is not None and (facts.size_mb is None or facts.size_mb > plan.max_model_mb)
         is_kept = past.state is TrialState.COMPLETE and outputs_path(self.folder, past.number).exists()
         return is_kept and not is_slow and not is_large
 
@@ -204,16 +198,20 @@ class Campaign:
 
     def reserve_s(self) -> float:
         """Seconds to keep for the final fit and the evaluation, by what the best trials took."""
-        ranked = [past for past in self.trials.values() if self.may_win(past)]
-        if not ranked:
+        best = self.ranked()[:3]
+        if not best:
             return self._least_reserve_s()
-        sign = -1.0 if is_better(self.problem.metric, 1.0, 0.0) else 1.0
-        ranked.sort(key=lambda past: sign * (past.score or 0.0))
-        costs = [self.refit_s(past) for past in ranked[:4]]
+        costs = [self.refit_s(past) for past in best]
         refit = max(max(costs), sum(costs) / self.parallel)
-        evaluation = self.evaluation_s(ranked[:4])
-        budget = self.problem.plan.budget_s or 300.0
-        return max(self._least_reserve_s(), min(0.4 * budget, 1.2 * refit + evaluation))
+        budget = self.problem.plan.budget_s or 60.0
+        reserve = min(REFIT_SHARE * budget, 1.2 * refit) + self.evaluation_s(best)
+        return max(self._least_reserve_s(), min(0.5 * budget, reserve))
+
+    def ranked(self) -> list[PastTrial]:
+        """Trials that may win, best first."""
+        sign = -1.0 if is_better(self.problem.metric, 1.0, 0.0) else 1.0
+        able = [past for past in self.trials.values() if self.may_win(past)]
+        return sorted(able, key=lambda past: (sign * (past.score or 0.0), past.number))
 
     def refit_s(self, past: PastTrial) -> float:
         """Seconds a fit on all rows but the test rows should take."""
@@ -222,8 +220,9 @@ class Campaign:
 
     def evaluation_s(self, members: Sequence[PastTrial]) -> float:
         """Seconds to predict and evaluate all splits with some members."""
-        predict = sum(past.facts.predict_s for past in members) / max(1, len(self.problem.scored))
-        return 0.5 + 1.3 * predict * min(len(self.problem.rows), 40_000)
+        per_row = sum(past.facts.predict_s for past in members) / max(1, len(self.problem.scored))
+        n_rows = min(len(self.problem.split.train), MAX_TRAIN_ROWS) + len(self.problem.split.test)
+        return 0.5 + 1.3 * per_row * n_rows
 
     def _submit_all(self) -> None:
         limit = self.problem.plan.max_trials
@@ -237,9 +236,7 @@ class Campaign:
         if repeat is not None:
             started = self._store.start(repeat, number, "sampler", None)
         else:
-            proposal = self._schedule.next(
-                number, share_used=self._share_used(), remaining_s=self._remaining_s()
-            )
+            proposal = self._schedule.next(number, share_used=self._share_used(), remaining_s=self._remaining_s())
             if proposal is None:
                 return False
             started = self._store.start(proposal.family.name, number, proposal.origin, proposal.params)
@@ -248,10 +245,11 @@ class Campaign:
         family = self.families[started.family]
         params = self._schedule.complete(family, started.params)
         configuration = Configuration(family, params, frozenset(self._schedule.pinned(family)))
-        soft, hard = self._trial_deadlines()
-        record = self.best.score if self.best else None
+        soft, hard = self._trial_deadlines(family.name)
+        ranked = self.ranked()
+        bar = ranked[KEPT_MODELS - 1].score if len(ranked) >= KEPT_MODELS else None
         is_prunable = self._store.is_pruning and len(self.problem.folds) > 1
-        task = TrialTask(number, configuration, soft, is_prunable, record)
+        task = TrialTask(number, configuration, soft, is_prunable, bar)
         self._running[self.pool.submit(task, hard)] = _Running(started, time.monotonic(), datetime.now(UTC))
         return True
 
@@ -271,14 +269,16 @@ class Campaign:
             shares.append((time.monotonic() - self._began) / total)
         return max(shares)
 
-    def _trial_deadlines(self) -> tuple[float | None, float | None]:
+    def _trial_deadlines(self, family: str) -> tuple[float | None, float | None]:
+        """When a trial should stop growing, and when it is killed."""
         remaining = self._remaining_s()
         if remaining is None:
             return None, None
+        usual = self._schedule.usual_s(family)
+        soft = min(0.8 * remaining, max(SOFT_SHARE * remaining, 2 * usual))
+        hard = remaining if self.best is None else min(remaining, max(HARD_SHARE * remaining, 3 * usual))
         now = time.monotonic()
-        if self.best is None and not self._running:
-            return now + SOFT_SHARE * remaining, now + remaining
-        return now + SOFT_SHARE * remaining, now + HARD_SHARE * remaining
+        return now + soft, now + hard
 
     def _handle(self, event: Event) -> None:
         if event.kind == "report":
@@ -362,6 +362,5 @@ class Campaign:
         self._running.clear()
 
     def _forget_old_models(self) -> None:
-        kept = sorted(n for n in self.trials if models_path(self.folder, n).exists())
-        for number in kept[:-KEPT_MODELS]:
-            models_path(self.folder, number).unlink()
+        for past in self.ranked()[KEPT_MODELS:]:
+            models_path(self.folder, past.number).unlink(missing_ok=True)

@@ -68,8 +68,7 @@ class ColumnReader(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             name: _sorted_categories(X[name]) for name in names if self.column_types[name] == "category"
         }
         self._codes = {
-            name: {text: float(code) for code, text in enumerate(texts)}
-            for name, texts in self.categories_.items()
+            name: {text: float(code) for code, text in enumerate(texts)} for name, texts in self.categories_.items()
         }
         self._set_layout(names)
         return self
@@ -89,9 +88,7 @@ class ColumnReader(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             else:
                 blocks.append(read_truth(column) if kind == "boolean" else read_numbers(column))
         values = np.column_stack(blocks) if blocks else np.empty((len(X), 0))
-        return Cells(
-            values, tuple(texts), self._is_category, self._sources, self._text_sources, self._n_codes
-        )
+        return Cells(values, tuple(texts), self._is_category, self._sources, self._text_sources, self._n_codes)
 
     def _read_codes(self, name: str, column: "pd.Series[Any]") -> FloatArray:
         codes = self._codes[name]

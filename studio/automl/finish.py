@@ -39,7 +39,7 @@ def finish(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
     if best is None:
         raise _no_successful_trial(campaign)
     observer.phase("evaluation", 0.0, "fitting the best candidates on all rows")
-    candidates = _rank(campaign)[:MAX_CANDIDATES]
+    candidates = campaign.ranked()[:MAX_CANDIDATES]
     weights, score = _choose(campaign, candidates)
     usable = _refit(campaign, weights)
     if set(usable) != set(weights):
@@ -69,13 +69,6 @@ def finish(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
     )
 
 
-def _rank(campaign: Campaign) -> list[PastTrial]:
-    """Trials that may win, best first."""
-    sign = -1.0 if is_better(campaign.problem.metric, 1.0, 0.0) else 1.0
-    able = [past for past in campaign.trials.values() if campaign.may_win(past)]
-    return sorted(able, key=lambda past: (sign * (past.score or 0.0), past.number))
-
-
 def _no_successful_trial(campaign: Campaign) -> NoSuccessfulTrial:
     trials = list(campaign.trials.values())
     if any(past.state is TrialState.COMPLETE for past in trials):
@@ -96,17 +89,34 @@ def _choose(campaign: Campaign, candidates: Sequence[PastTrial]) -> tuple[dict[i
         members = [campaign.trials[number] for number in weights]
         if campaign.deadline is None or len(members) == 1:
             return weights, score
-        costs = {past.number: campaign.refit_s(past) for past in members}
-        left = campaign.deadline - time.monotonic() - campaign.evaluation_s(members)
-        if max(max(costs.values()), sum(costs.values()) / campaign.parallel) <= left:
+        lost = {past.number for past in members} - set(_refittable(campaign, weights)) - _kept(campaign)
+        if not lost:
             return weights, score
-        dearest = max(costs, key=lambda number: costs[number] / weights[number])
-        pool = [past for past in pool if past.number != dearest]
+        pool = [past for past in pool if past.number not in lost]
 
 
-def _weigh(
-    campaign: Campaign, candidates: Sequence[PastTrial], until: float | None
-) -> tuple[dict[int, float], float]:
+def _kept(campaign: Campaign) -> set[int]:
+    """Trials whose fold models can stand in for a final fit."""
+    return {number for number in campaign.trials if models_path(campaign.folder, number).exists()}
+
+
+def _refittable(campaign: Campaign, weights: Mapping[int, float]) -> list[int]:
+    """Members that can be fitted on all rows in the time that is left, the weightiest first."""
+    members = sorted(weights, key=lambda number: -weights[number])
+    if campaign.deadline is None:
+        return members
+    evaluation = campaign.evaluation_s([campaign.trials[number] for number in members])
+    left = (campaign.deadline - time.monotonic() - evaluation) * campaign.parallel
+    chosen: list[int] = []
+    for number in members:
+        cost = 1.2 * campaign.refit_s(campaign.trials[number])
+        if cost <= left and cost <= left / campaign.parallel * 2:
+            chosen.append(number)
+            left -= cost
+    return chosen
+
+
+def _weigh(campaign: Campaign, candidates: Sequence[PastTrial], until: float | None) -> tuple[dict[int, float], float]:
     """The best single candidate, or a blend where that scores better."""
     problem, single = campaign.problem, candidates[0]
     alone = {single.number: 1.0}, float(single.score or 0.0)
@@ -145,7 +155,8 @@ def _refit(campaign: Campaign, weights: Mapping[int, float]) -> dict[int, Any]:
     until = None
     if campaign.deadline is not None:
         until = campaign.deadline - campaign.evaluation_s(members)
-    waiting = sorted(members, key=campaign.refit_s, reverse=True)
+    chosen = [campaign.trials[number] for number in _refittable(campaign, weights)]
+    waiting = sorted(chosen, key=campaign.refit_s, reverse=True)
     running: dict[int, PastTrial] = {}
     while waiting or running:
         while waiting and campaign.pool.n_idle:
@@ -159,7 +170,7 @@ def _refit(campaign: Campaign, weights: Mapping[int, float]) -> dict[int, Any]:
                 campaign.observer.log("warning", text)
     usable = {number: path for number in weights if (path := _file_of(campaign, number)) is not None}
     if not usable:
-        kept = (past.number for past in _rank(campaign) if models_path(campaign.folder, past.number).exists())
+        kept = (past.number for past in campaign.ranked() if models_path(campaign.folder, past.number).exists())
         number = next(kept, None)
         if number is None:
             raise NoSuccessfulTrial("No candidate could be fitted on all rows in the time that was left.")
@@ -208,9 +219,7 @@ def _assemble(campaign: Campaign, weights: Mapping[int, float], usable: Mapping[
                 raise NoSuccessfulTrial(f"The final model could not be evaluated: {event.value}.")
 
 
-def _describe(
-    campaign: Campaign, weights: Mapping[int, float], score: float
-) -> tuple[Trial, tuple[Trial, ...]]:
+def _describe(campaign: Campaign, weights: Mapping[int, float], score: float) -> tuple[Trial, tuple[Trial, ...]]:
     """The winner, and every candidate with the ensemble last."""
     trials = [campaign.describe(past) for _, past in sorted(campaign.trials.items())]
     by_number = {trial.number: trial for trial in trials}

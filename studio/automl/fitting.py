@@ -111,9 +111,7 @@ class Fitter:
         )
         weights = _balanced_weights(y) if problem.has_class_weights else None
         estimator = family.fit(configuration.params, TrainingRows(matrix, y, weights), context)
-        return Member(encoder, estimator, present, problem.n_classes), family.learned(
-            configuration.params, estimator
-        )
+        return Member(encoder, estimator, present, problem.n_classes), family.learned(configuration.params, estimator)
 
     def _encode_fold(self, family: EstimatorFamily, fold: int) -> _Encoded:
         key = (self._encoding_of(family), fold)

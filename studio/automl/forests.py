@@ -19,7 +19,7 @@ from studio.automl.estimators import EstimatorFamily, FitContext, FloatArray, Tr
 from studio.automl.spaces import Choice, FloatRange, IntRange, Space
 
 N_TREES = 200
-TREES_PER_STEP = 20  # the clock is asked between the steps
+TREES_PER_STEP = 10  # the clock is asked between the steps
 
 
 class _Forest(EstimatorFamily):
@@ -62,6 +62,10 @@ class _Forest(EstimatorFamily):
             if context.is_out_of_time():
                 break
         return estimator.set_params(n_jobs=1, warm_start=False)
+
+    def learned(self, params: Mapping[str, Any], estimator: Any) -> Mapping[str, float]:
+        n_grown = len(estimator.estimators_)
+        return {"n_estimators": n_grown} if n_grown < params["n_estimators"] else {}
 
     def importances(self, estimator: Any) -> Mapping[str, FloatArray]:
         splits = np.zeros(estimator.n_features_in_)

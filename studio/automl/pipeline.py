@@ -62,10 +62,7 @@ class _Blend(BaseEstimator):  # type: ignore[misc]
 
     def blend(self, X: Cells) -> FloatArray:
         """Outputs of shape (n_rows, n_classes) or (n_rows,)."""
-        outputs = [
-            weight * member.predict_cells(X)
-            for member, weight in zip(self.members, self.weights, strict=True)
-        ]
+        outputs = [weight * member.predict_cells(X) for member, weight in zip(self.members, self.weights, strict=True)]
         total: FloatArray = np.sum(outputs, axis=0)
         return total
 
@@ -73,9 +70,7 @@ class _Blend(BaseEstimator):  # type: ignore[misc]
 class BlendClassifier(ClassifierMixin, _Blend):  # type: ignore[misc]
     """A blend whose classes have the target's own type."""
 
-    def __init__(
-        self, members: Sequence[Member], weights: Sequence[float], classes: npt.NDArray[Any]
-    ) -> None:
+    def __init__(self, members: Sequence[Member], weights: Sequence[float], classes: npt.NDArray[Any]) -> None:
         super().__init__(members, weights)
         self.classes = classes
         self.classes_ = classes

@@ -20,9 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 MAX_INDICATORS = 2_000  # one-hot columns of a matrix at most; wider tables keep fewer values per column
 MAX_TEXT_TERMS = 5_000
 TEXT_COMPONENTS = 16
-SKEWED = (
-    1.0  # from this skewness on a bell-shaped column is made by ranks, as outliers would rule a linear model
-)
+SKEWED = 1.0  # from this skewness on a bell-shaped column is made by ranks, as outliers would rule a linear model
 SCALER_ROWS = 10_000
 
 
@@ -41,9 +39,7 @@ class Encoding:
     max_categories: int
 
 
-def choose_encoding(
-    settings: Preprocessing, *, categories: str, accepts_missing: bool, scale: bool
-) -> Encoding:
+def choose_encoding(settings: Preprocessing, *, categories: str, accepts_missing: bool, scale: bool) -> Encoding:
     """The encoding of a family under a plan.
 
     Args:
@@ -101,9 +97,7 @@ class Encoder(BaseEstimator):  # type: ignore[misc]
 
     def _transform_texts(self, cells: Cells) -> list[FloatArray]:
         return [
-            model.transform(text)
-            for model, text in zip(self._texts, cells.texts, strict=True)
-            if model is not None
+            model.transform(text) for model, text in zip(self._texts, cells.texts, strict=True) if model is not None
         ]
 
     def _set_sources(self, cells: Cells, widths: Sequence[int]) -> None:
@@ -210,16 +204,13 @@ class _Categories:
         self.is_classification = is_classification
         self.origins: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
-    def fit_transform(
-        self, codes: FloatArray, n_codes: npt.NDArray[np.int64], y: npt.NDArray[Any]
-    ) -> FloatArray:
+    def fit_transform(self, codes: FloatArray, n_codes: npt.NDArray[np.int64], y: npt.NDArray[Any]) -> FloatArray:
         n_cells = codes.shape[1]
         limit = self.encoding.max_categories
         if self.encoding.categories == "onehot" and n_cells:
             limit = max(2, min(limit, MAX_INDICATORS // n_cells))
         self.lookups = [
-            _Lookup(codes[:, cell], int(n_codes[cell]), limit, self.encoding.missing)
-            for cell in range(n_cells)
+            _Lookup(codes[:, cell], int(n_codes[cell]), limit, self.encoding.missing) for cell in range(n_cells)
         ]
         self.origins = np.arange(n_cells)
         slots = self._slots(codes)

@@ -157,9 +157,7 @@ def label_of(value: Any) -> str:
     return str(value)
 
 
-def _read_target(
-    column: "pd.Series[Any]", plan: Plan
-) -> tuple[IntArray, npt.NDArray[Any], npt.NDArray[Any] | None]:
+def _read_target(column: "pd.Series[Any]", plan: Plan) -> tuple[IntArray, npt.NDArray[Any], npt.NDArray[Any] | None]:
     """Rows that have a target, their classes' codes or numbers, and the classes."""
     if plan.task == "regression":
         numbers = read_numbers(column)
@@ -168,18 +166,14 @@ def _read_target(
         if np.ptp(numbers[rows]) == 0:
             raise _untrainable(plan, f"is {numbers[rows][0]:g} in every row; there is nothing to learn")
         return rows, numbers[rows], None
-    present = column.notna().to_numpy() & np.array(
-        [read_text(value) is not None for value in column.tolist()]
-    )
+    present = column.notna().to_numpy() & np.array([read_text(value) is not None for value in column.tolist()])
     rows = np.flatnonzero(present)
     _check_count(len(rows), column, "value")
     codes, classes = _class_codes(column.iloc[rows])
     if len(classes) < 2:
         raise _untrainable(plan, f"is {label_of(classes[0])!r} in every row; there is nothing to learn")
     if len(classes) > min(MAX_CLASSES, max(2, len(rows) // 2)):
-        raise _untrainable(
-            plan, f"has {len(classes)} different values in {len(rows)} rows; too many to be classes"
-        )
+        raise _untrainable(plan, f"has {len(classes)} different values in {len(rows)} rows; too many to be classes")
     return rows, codes, classes
 
 
@@ -251,9 +245,7 @@ def _drop_gaps(split: Split, cells: Cells) -> Split:
     train = split.train[~is_gappy[split.train]]
     validation = split.validation[~is_gappy[split.validation]]
     if len(train) < 2 or not len(validation):
-        raise TooFewRows(
-            "Too few rows without a gap are left; choose another preprocessing.handle_missing than drop."
-        )
+        raise TooFewRows("Too few rows without a gap are left; choose another preprocessing.handle_missing than drop.")
     return Split(train, validation, split.test)
 
 

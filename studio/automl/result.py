@@ -90,7 +90,7 @@ class SearchResult:
         candidates: Every trial by number, and last the ensemble if there was one.
         labels: All classes as strings in the order of the probabilities, None for regression.
         positive_label: The positive one of two labels, None otherwise.
-        splits: Predictions on ``train`` (at most 20 000 rows), ``validation`` (made by models that had not
+        splits: Predictions on ``train`` (at most 10 000 rows), ``validation`` (made by models that had not
             seen the row) and ``test``.
         metrics: The catalogue's metrics by split.
         intervals: Their 95 % bootstrap intervals by split.

@@ -15,6 +15,7 @@ from studio.automl.plan import Plan
 from studio.automl.spaces import Space
 from studio.evaluation.metrics import is_better
 
+LEADERS = 3  # families the sampler works on
 PORTFOLIO_SHARE = 0.6  # of the time, or of the trials, after which the sampler takes over
 
 
@@ -56,7 +57,7 @@ class Schedule:
         self._families = {family.name: family for family in families}
         self._records = {family.name: _Record() for family in families}
         self._queues = {family.name: self._portfolio(family) for family in families}
-        self._n_portfolio = sum(len(queue) for queue in self._queues.values())
+        self._total_s = 0.0
 
     def pinned(self, family: EstimatorFamily) -> dict[str, Any]:
         """The user's hyperparameters that the family takes."""
@@ -97,14 +98,16 @@ class Schedule:
             share_used: How much of the budget, in time or trials, is used.
             remaining_s: Seconds left for trials, None without a time budget.
         """
-        defaults = [name for name, queue in self._queues.items() if queue and queue[0][0] == 0]
-        if defaults:
-            return self._from_portfolio(defaults[0])
-        affordable = [name for name in self._by_rank() if self._is_affordable(name, remaining_s)]
-        if not affordable:
-            return None
+        self._total_s = max(self._total_s, remaining_s or 0.0)
+        for name, queue in self._queues.items():
+            if queue and queue[0][0] == 0 and self._is_affordable(name, remaining_s):
+                return self._from_portfolio(name)
+        ranked = self._by_rank()
+        affordable = [name for name in ranked if self._is_affordable(name, remaining_s)]
+        if not set(affordable) & set(ranked[:LEADERS]):
+            return None  # what would still fit in has shown that it does not help
         queued = [name for name in affordable if self._queues[name]]
-        tunable = [name for name in affordable if self.space(self._families[name])]
+        tunable = [name for name in affordable[:LEADERS] if self.space(self._families[name])]
         if queued and (share_used < PORTFOLIO_SHARE or not tunable):
             # Good families get ahead in their portfolio, the others follow.
             ranks = {name: rank for rank, name in enumerate(affordable)}
@@ -115,7 +118,24 @@ class Schedule:
 
     def _from_portfolio(self, name: str) -> Proposal:
         index, params = self._queues[name][0]
+        if index and "learning_rate" in params:
+            wanted = self.space(self._families[name])["learning_rate"]
+            rate = params["learning_rate"] * self._haste(name)
+            params = {**params, "learning_rate": min(rate, getattr(wanted, "high", rate))}
         return Proposal(self._families[name], f"portfolio:{index}", params)
+
+    def _haste(self, name: str) -> float:
+        """Factor on learning rates, as boosting in small steps that is cut off is worse than in large ones."""
+        usual = self.usual_s(name)
+        if not usual or not self._total_s:
+            return 1.0
+        n_trials = self._total_s / usual
+        return 1.0 if n_trials > 20 else 2.0 if n_trials > 8 else 3.0
+
+    def usual_s(self, name: str) -> float:
+        """Seconds a trial of the family takes, 0 where none has ended."""
+        seconds = self._records[name].seconds
+        return float(np.median(seconds)) if seconds else 0.0
 
     def _by_rank(self) -> list[str]:
         """Families that may still help, best score first."""
@@ -125,8 +145,11 @@ class Schedule:
         return sorted(alive, key=lambda n: (scores[n] is None, sign * (scores[n] or 0.0)))
 
     def _is_affordable(self, name: str, remaining_s: float | None) -> bool:
-        seconds = self._records[name].seconds
-        return remaining_s is None or not seconds or float(np.median(seconds)) < remaining_s
+        """Whether a trial should end in time; of an unknown family as much as of the slowest known is expected."""
+        if remaining_s is None:
+            return True
+        usual = self.usual_s(name) or max(self.usual_s(other) for other in self._records)
+        return usual < remaining_s
 
     def _draw(self, names: Sequence[str], number: int) -> str:
         """Better families more often: weights 1, 1/2.8, 1/5.2, ... by rank."""

@@ -107,8 +107,7 @@ class Studies:
         pruner = _make_pruner(plan, len(problem.folds))
         self.is_pruning = plan.pruner != "none"
         self._distributions = {
-            name: {key: _distribution(value) for key, value in space.items()}
-            for name, space in spaces.items()
+            name: {key: _distribution(value) for key, value in space.items()} for name, space in spaces.items()
         }
         self._studies = {
             name: optuna.create_study(
@@ -182,9 +181,7 @@ def _past_trial(
     facts = TrialFacts.from_dict(trial.user_attrs.get("facts", {}))
     if message is not None:
         facts.message = message
-    started = Started(
-        trial.user_attrs["number"], name, trial.user_attrs.get("origin", "sampler"), trial.params
-    )
+    started = Started(trial.user_attrs["number"], name, trial.user_attrs.get("origin", "sampler"), trial.params)
     score = trial.value if found is TrialState.COMPLETE else None
     return PastTrial(started, found, score, facts)
 
@@ -202,9 +199,7 @@ def _make_sampler(plan: Plan, index: int, observer: Observer) -> optuna.samplers
     kind = plan.sampler
     try:
         if kind == "cmaes":
-            return optuna.samplers.CmaEsSampler(
-                seed=seed, n_startup_trials=1, warn_independent_sampling=False
-            )
+            return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
         if kind == "gp":
             return optuna.samplers.GPSampler(seed=seed, n_startup_trials=SAMPLER_STARTS)
     except ImportError:
@@ -219,9 +214,7 @@ def _make_pruner(plan: Plan, n_folds: int) -> optuna.pruners.BasePruner:
     if plan.pruner == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=SAMPLER_STARTS, n_warmup_steps=0)
     if plan.pruner == "hyperband":
-        return optuna.pruners.HyperbandPruner(
-            min_resource=1, max_resource=max(n_folds, 1), reduction_factor=3
-        )
+        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=max(n_folds, 1), reduction_factor=3)
     return optuna.pruners.NopPruner()
 
 

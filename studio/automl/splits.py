@@ -58,9 +58,7 @@ def split_rows(
         bounds = (n_test, n_test + n_validation)
     test, validation, train = np.split(order, bounds)
     if not min(len(test), len(validation), len(train)):
-        raise TooFewRows(
-            f"{n_rows} rows cannot be split into training, validation and test rows.", rows=n_rows
-        )
+        raise TooFewRows(f"{n_rows} rows cannot be split into training, validation and test rows.", rows=n_rows)
     return Split(np.sort(train), np.sort(validation), np.sort(test))
 
 
@@ -92,9 +90,7 @@ def make_folds(
         if strata is not None:
             shuffled = shuffled[np.argsort(strata[shuffled], kind="stable")]
         fold_of = np.arange(len(rows)) % n_folds
-    return [
-        (np.sort(shuffled[fold_of != fold]), np.sort(shuffled[fold_of == fold])) for fold in range(n_folds)
-    ]
+    return [(np.sort(shuffled[fold_of != fold]), np.sort(shuffled[fold_of == fold])) for fold in range(n_folds)]
 
 
 def _part_sizes(n_rows: int, settings: Validation) -> tuple[int, int]:

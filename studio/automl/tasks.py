@@ -31,14 +31,14 @@ class TrialTask:
     Attributes:
         soft_deadline: Monotonic time by which the fits should stop growing, None for never.
         is_prunable: Whether to ask after each fold if the trial may go on.
-        record: Score so far that makes the fold models worth keeping.
+        bar: Score from which on the fold models are worth keeping, None for any.
     """
 
     number: int
     configuration: Configuration
     soft_deadline: float | None
     is_prunable: bool
-    record: float | None
+    bar: float | None
 
 
 @dataclass(frozen=True)
@@ -164,11 +164,9 @@ class _Server:
         if score is None:
             raise ValueError(f"{problem.metric} is not defined for its predictions")
         write_whole(outputs_path(self.folder, task.number), lambda file: np.save(file, outputs[scored]))
-        if is_better(problem.metric, score, task.record):
+        if is_better(problem.metric, score, task.bar):
             members = [fit.member for fit in fits]
-            write_whole(
-                models_path(self.folder, task.number), lambda file: pickle.dump(members, file, protocol=5)
-            )
+            write_whole(models_path(self.folder, task.number), lambda file: pickle.dump(members, file, protocol=5))
         return self._outcome(task, score, fits, fit_s / len(fits))
 
     def _fold_deadline(self, task: TrialTask, fold: int) -> float | None:
@@ -184,9 +182,7 @@ class _Server:
         score = self.problem.score(outputs[rows], rows)
         return score is not None and not line.ask(FoldReport(task.number, n_folds, score))
 
-    def _outcome(
-        self, task: TrialTask, score: float | None, fits: Sequence[FoldFit], fit_s: float
-    ) -> TrialOutcome:
+    def _outcome(self, task: TrialTask, score: float | None, fits: Sequence[FoldFit], fit_s: float) -> TrialOutcome:
         plan = self.problem.plan
         member = fits[-1].member
         limits = score is not None
@@ -221,7 +217,5 @@ class _Server:
 
 def _mean_learned(found: Sequence[Mapping[str, float]], configuration: Configuration) -> dict[str, Any]:
     """Mean over the folds, whole where the hyperparameter is; the user's own values stay."""
-    names = [name for name in found[0] if name not in configuration.pinned]
-    return {
-        name: max(1, round(float(np.mean([fold[name] for fold in found if name in fold])))) for name in names
-    }
+    names = {name for fold in found for name in fold} - configuration.pinned
+    return {name: max(1, round(float(np.mean([fold[name] for fold in found if name in fold])))) for name in names}

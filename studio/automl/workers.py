@@ -243,7 +243,7 @@ def _serve_tasks(make_serve: Callable[[], Serve], connection: Connection) -> Non
     while True:
         try:
             task = connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):  # the parent is gone
             return
         try:
             answer = ("done", serve(task, line))
