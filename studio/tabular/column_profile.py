@@ -145,6 +145,8 @@ def _count(present: pa.Array) -> pa.Table:
 
 
 def _find_top(counted: pa.Table) -> tuple[tuple[Any, int], ...]:
+    if not len(counted):
+        return ()
     if pa.types.is_boolean(counted.schema.field("value").type):
         counted = counted.append_column("order", counted["value"].cast(pa.int8()))
     else:

@@ -1,0 +1,86 @@
+"""What all drawn plots share: their look, and how they become bytes.
+
+Matplotlib's own objects are used, never pyplot, whose figures belong to the whole process.
+"""
+
+import io
+import threading
+import warnings
+from typing import Literal
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+PlotFormat = Literal["svg", "png"]
+
+PNG_DPI = 150
+INK = "#1f2933"
+GREY = "#7b8794"
+FAINT = "#cbd2d9"
+ACCENT = "#1f5fa8"
+LONGEST_LABEL = 24
+
+# Only these two are read from the process-wide settings: text stays text, and ids are the same each time.
+matplotlib.rcParams["svg.fonttype"] = "none"
+matplotlib.rcParams["svg.hashsalt"] = "model-studio"
+
+# Fonts and their caches are shared by all figures of a process and are not made for threads.
+_rendering = threading.Lock()
+
+
+def new_figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
+    """An empty figure with one pair of axes in the house look.
+
+    Args:
+        width_in: Width in inches.
+        height_in: Height in inches.
+    """
+    figure = Figure(figsize=(width_in, height_in), facecolor="white")
+    axes = figure.add_subplot()
+    axes.set_facecolor("white")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(INK)
+    axes.tick_params(colors=INK, labelsize=10)
+    return figure, axes
+
+
+def set_texts(axes: Axes, *, title: str, x: str, y: str) -> None:
+    """Title the plot and its axes.
+
+    Args:
+        axes: To be titled.
+        title: Of the plot, one line.
+        x: What runs from left to right, with its unit.
+        y: What runs upwards, with its unit.
+    """
+    axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=INK, pad=10, parse_math=False)
+    axes.set_xlabel(x, fontsize=11, color=INK, labelpad=6, parse_math=False)
+    axes.set_ylabel(y, fontsize=11, color=INK, labelpad=6, parse_math=False)
+
+
+def shorten(label: str) -> str:
+    """A label on one line of at most 24 characters, its middle left out where it is longer."""
+    line = " ".join(label.split()) or "(empty)"
+    if len(line) <= LONGEST_LABEL:
+        return line
+    half = LONGEST_LABEL // 2
+    return f"{line[: half - 1]}…{line[-half:]}"
+
+
+def render(figure: Figure, fmt: PlotFormat) -> bytes:
+    """The bytes of a figure; the same figure gives the same bytes, from any thread.
+
+    Args:
+        figure: To be drawn; not to be used again.
+        fmt: ``svg``, with text as text, or ``png``, at 150 dots per inch.
+    """
+    buffer = io.BytesIO()
+    with _rendering, warnings.catch_warnings():
+        # A label in a script the font lacks is drawn as boxes in a PNG, and right by the viewer of an SVG.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        metadata = {"Date": None} if fmt == "svg" else {"Software": None}
+        figure.savefig(buffer, format=fmt, dpi=PNG_DPI, metadata=metadata, bbox_inches="tight", pad_inches=0.15)
+    return buffer.getvalue()
