@@ -51,7 +51,8 @@ class Config(BaseSettings):
     s3_endpoint_url: str | None = Field(None, description="Address of an S3 other than Amazon's.")
     s3_region: str | None = Field(None, description="Region of the bucket, where the S3 in use wants one.")
     runtime_folder: Path = Field(
-        Path(), description="Short path for local sockets; empty: a folder of the user's in the temporary folder."
+        Path(),
+        description="Short path for local sockets; empty: a folder of the user's in the temporary folder.",
     )
 
     # How it answers.
@@ -65,7 +66,8 @@ class Config(BaseSettings):
 
     # Tokens.
     signing_secret: SecretStr = Field(
-        SecretStr(""), description="Key of HS256 tokens, links and cookies; empty: made once, kept in the data folder."
+        SecretStr(""),
+        description="Key of HS256 tokens, links and cookies; empty: made once, kept in the data folder.",
     )
     token_algorithms: Annotated[tuple[str, ...], NoDecode] = Field(
         ("HS256",), description="Signatures that are accepted, of HS256, RS256 and ES256."
@@ -81,6 +83,20 @@ class Config(BaseSettings):
     sockets_per_caller: int = Field(50, ge=1, description="Open sockets per caller and API process.")
     queue_limit: int = Field(100, ge=1, description="Queued runs per organization.")
     dataset_limit_bytes: int = Field(2 << 30, ge=1, description="Largest dataset, received and decompressed.")
+
+    # Where datasets may be taken from; nothing unless named here.
+    source_file_roots: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Folders whose files may become datasets; {organization} in one stands for the caller's."
+    )
+    source_s3_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Buckets, or bucket/prefix, whose objects may; {organization} as above."
+    )
+    source_sql_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="PostgreSQL servers that may be queried: host, or host:port where it is not 5432."
+    )
+    source_credentials_file: Path | None = Field(
+        None, description="TOML file of the credential sets for the last two; a table for each, see the default file."
+    )
 
     # The worker.
     executor: Literal["local"] = Field("local", description="What runs trainings; plugins add names.")
@@ -104,10 +120,20 @@ class Config(BaseSettings):
         """Arguments, then the environment, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file_in_use())
 
-    @field_validator("token_algorithms", mode="before")
+    @field_validator("token_algorithms", "source_file_roots", "source_s3_buckets", "source_sql_hosts", mode="before")
     @classmethod
-    def _split_algorithms(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+    def _split_list(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("source_file_roots")
+    @classmethod
+    def _check_roots(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        relative = [root for root in value if not Path(root).is_absolute()]
+        if relative:
+            raise ValueError(f"must be absolute paths, not {relative[0]}")
+        return value
 
     @field_validator("token_algorithms")
     @classmethod
@@ -200,7 +226,8 @@ class Config(BaseSettings):
 
     def without_secrets(self) -> "Config":
         """The settings a training run or a model host may see."""
-        return self.model_copy(update={"signing_secret": SecretStr(""), "metrics_token": None})
+        hidden = {"signing_secret": SecretStr(""), "metrics_token": None, "source_credentials_file": None}
+        return self.model_copy(update=hidden)
 
     @property
     def is_loopback(self) -> bool:

@@ -10,7 +10,11 @@ from studio.db.declarative import Row
 
 
 class DatasetRow(Row):
-    """One dataset; invisible until ``is_complete``."""
+    """One dataset; invisible until ``is_complete``, and again once it is deleted.
+
+    While it is uploaded, ``uploader`` names the process that does it and ``seen_at`` its last sign of life. A row that
+    is neither complete nor has an uploader is waiting to be removed, with its files.
+    """
 
     __tablename__ = "datasets"
     __table_args__ = (Index("ix_datasets_listing", "organization", "is_complete", "created_at"),)
@@ -27,6 +31,8 @@ class DatasetRow(Row):
     size_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     fingerprint: Mapped[str] = mapped_column(String(64), default="")
     is_complete: Mapped[bool] = mapped_column(default=False)
+    uploader: Mapped[str | None] = mapped_column(String(120))
+    seen_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(128))
 

@@ -10,6 +10,13 @@ class DatasetFormat(enum.StrEnum):
     PARQUET = "parquet"
 
 
+class SourceType(enum.StrEnum):
+    UPLOAD = "upload"
+    S3 = "s3"
+    SQL = "sql"
+    FILE = "file"
+
+
 class ColumnType(enum.StrEnum):
     NUMBER = "number"
     CATEGORY = "category"
@@ -28,9 +35,9 @@ class Column:
 
 @dataclass(frozen=True)
 class DatasetSource:
-    """Where a dataset came from: ``upload``, ``s3``, ``sql`` or ``file``, and the address of the last three."""
+    """Where a dataset came from, and the address of all but uploads; it never holds credentials."""
 
-    type: str
+    type: SourceType
     uri: str | None = None
 
 
@@ -60,12 +67,12 @@ class Dataset:
     @property
     def original_key(self) -> str:
         """Key of the content as it came, decompressed."""
-        return f"datasets/{self.id}/original.{self.format}"
+        return f"{folder_of(self.id)}/original.{self.format}"
 
     @property
     def table_key(self) -> str:
         """Key of the typed Parquet file that previews, profiles and trainings read."""
-        return f"datasets/{self.id}/table.parquet"
+        return f"{folder_of(self.id)}/table.parquet"
 
 
 @dataclass(frozen=True)
@@ -77,3 +84,8 @@ class DatasetLink:
     dataset_name: str
     linked_at: datetime
     columns: tuple[Column, ...]
+
+
+def folder_of(dataset_id: str) -> str:
+    """Folder of the file store that holds everything of one dataset."""
+    return f"datasets/{dataset_id}"

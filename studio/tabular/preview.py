@@ -4,16 +4,16 @@ import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
 
 
-def preview(path: Path, limit: int) -> list[dict[str, Any]]:
+def preview(path: Path | BinaryIO, limit: int) -> list[dict[str, Any]]:
     """The first rows in file order, ready for JSON.
 
     Args:
-        path: A typed Parquet file.
+        path: A typed Parquet file, or one that is open; it stays open.
         limit: Most rows, 1 or more.
     """
     rows: list[dict[str, Any]] = []

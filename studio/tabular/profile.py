@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -46,14 +46,14 @@ class Profile:
         }
 
 
-def profile(path: Path, columns: Sequence[Column], target_column: str | None = None) -> Profile:
+def profile(path: Path | BinaryIO, columns: Sequence[Column], target_column: str | None = None) -> Profile:
     """Profile a typed table, reading a few columns at a time.
 
     Memory holds a few columns and 8 bytes per row. Statistics are of all rows; only whether a column leaks
     the target is judged from at most 50 000 rows, the same ones each time.
 
     Args:
-        path: A typed Parquet file.
+        path: A typed Parquet file, or one that is open; it stays open.
         columns: Its columns, as ``ingest`` gave them.
         target_column: The column to be predicted; without it nothing is said about leaking.
 

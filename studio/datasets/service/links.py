@@ -2,23 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from studio.backends.stores import Stores
+from studio.datasets.service.rows import columns_of, find_row
 from studio.datasets.tables import DatasetLinkRow, DatasetRow, DatasetUseRow
-from studio.domain.datasets import Column, ColumnType, Dataset, DatasetFormat, DatasetLink, DatasetSource
-from studio.errors import DatasetNotFound
-
-
-def get_dataset(stores: Stores, dataset_id: str) -> Dataset:
-    """One dataset of the organization.
-
-    Raises:
-        DatasetNotFound: The organization has no such dataset.
-    """
-    row = _find_row(stores, dataset_id)
-    links = select(func.count()).where(DatasetLinkRow.dataset_id == dataset_id)
-    return _dataset_of(row, stores.db.scalar(links) or 0)
+from studio.domain.datasets import DatasetLink
 
 
 def link_dataset(stores: Stores, model_id: str, dataset_id: str) -> DatasetLink:
@@ -27,7 +16,7 @@ def link_dataset(stores: Stores, model_id: str, dataset_id: str) -> DatasetLink:
     Raises:
         DatasetNotFound: The organization has no such dataset.
     """
-    row = _find_row(stores, dataset_id)
+    row = find_row(stores, dataset_id, keep=True)
     stores.db.merge(DatasetLinkRow(model_id=model_id, dataset_id=dataset_id, linked_at=stores.now()))
     stores.db.flush()
     return _link_of(model_id, row, stores.now())
@@ -49,7 +38,12 @@ def unlink_dataset(stores: Stores, model_id: str) -> None:
 
 
 def hold_dataset(stores: Stores, dataset_id: str, holder_id: str) -> None:
-    """Keep a dataset from being deleted while a run or a batch job reads it; safe to repeat."""
+    """Keep a dataset from being deleted while a run or a batch job reads it; safe to repeat.
+
+    Raises:
+        DatasetNotFound: The organization has no such dataset.
+    """
+    find_row(stores, dataset_id, keep=True)
     stores.db.merge(DatasetUseRow(holder_id=holder_id, dataset_id=dataset_id))
     stores.db.flush()
 
@@ -59,33 +53,5 @@ def release_dataset(stores: Stores, holder_id: str) -> None:
     stores.db.execute(delete(DatasetUseRow).where(DatasetUseRow.holder_id == holder_id))
 
 
-def _find_row(stores: Stores, dataset_id: str) -> DatasetRow:
-    row = stores.db.get(DatasetRow, dataset_id)
-    if row is None or row.organization != stores.organization or not row.is_complete:
-        raise DatasetNotFound(dataset_id)
-    return row
-
-
-def _columns_of(row: DatasetRow) -> tuple[Column, ...]:
-    return tuple(Column(name, ColumnType(kind)) for name, kind in row.columns)
-
-
 def _link_of(model_id: str, row: DatasetRow, linked_at: datetime) -> DatasetLink:
-    return DatasetLink(model_id, row.id, row.name, linked_at, _columns_of(row))
-
-
-def _dataset_of(row: DatasetRow, linked_models: int) -> Dataset:
-    return Dataset(
-        id=row.id,
-        name=row.name,
-        description=row.description,
-        format=DatasetFormat(row.format),
-        source=DatasetSource(**row.source),
-        rows=row.rows,
-        columns=_columns_of(row),
-        size_bytes=row.size_bytes,
-        fingerprint=row.fingerprint,
-        linked_models=linked_models,
-        created_at=row.created_at,
-        created_by=row.created_by,
-    )
+    return DatasetLink(model_id, row.id, row.name, linked_at, columns_of(row))

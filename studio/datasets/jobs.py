@@ -1,0 +1,58 @@
+"""What the worker does for datasets: removes deleted ones, and uploads whose process died."""
+
+import logging
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from studio.backends.files.work_folder import sweep_work_folders
+from studio.backends.stores import Stores
+from studio.datasets import service
+from studio.db.session import Database
+from studio.domain.actors import Actor, system_actor
+from studio.errors import BackendDown
+
+logger = logging.getLogger(__name__)
+
+
+class OpenFor(Protocol):
+    """Opens stores on behalf of an actor."""
+
+    def __call__(self, actor: Actor, *, write: bool) -> AbstractContextManager[Stores]: ...
+
+
+def sweep_incomplete(database: Database, open_stores: OpenFor, data_folder: Path) -> int:
+    """Remove the files and rows of deleted datasets, and of uploads whose process died; safe to repeat.
+
+    Every step can be cut off: the row, which says what is to be done, goes last.
+
+    Args:
+        database: The own tables.
+        open_stores: Opens stores for an actor.
+        data_folder: The data folder of the settings, where uploads are worked on.
+
+    Returns:
+        How many datasets went.
+    """
+    sweep_work_folders(data_folder / "uploads")
+    with database.transaction(write=False) as db:
+        waiting = service.list_incomplete(db)
+    return sum(_sweep(open_stores, incomplete) for incomplete in waiting)
+
+
+def _sweep(open_stores: OpenFor, incomplete: service.Incomplete) -> bool:
+    open_apart = partial(open_stores, system_actor(incomplete.organization))
+    try:
+        with open_apart(write=False) as stores:
+            if not incomplete.is_abandoned(stores.now()):
+                return False
+        with open_apart(write=True) as stores:
+            if not service.give_up(stores, incomplete.dataset_id, incomplete.uploader):
+                return False
+        service.remove_rest(open_apart, incomplete.dataset_id)
+    except BackendDown:  # others may well be removed
+        logger.warning("dataset not removed yet", extra={"dataset_id": incomplete.dataset_id})
+        return False
+    logger.info("dataset removed", extra={"dataset_id": incomplete.dataset_id})
+    return True
