@@ -262,6 +262,7 @@ def test_a_record_longer_than_any_may_be_is_refused(desk, monkeypatch):
         desk.read("a,b\n1,2\n3," + "x" * 5000 + "\n4,5\n")
 
 
+@pytest.mark.slow
 def test_ten_thousand_columns_are_fine(desk):
     names = [f"c{i}" for i in range(10_000)]
     rows = [",".join(str(i + row) for i in range(10_000)) for row in range(2)]
