@@ -32,9 +32,7 @@ def leave(code: int) -> None:
 
 
 def tell_environment(pipe: str) -> None:
-    say(
-        pipe, Path("/proc/self/environ").read_text().replace("\0", "|").replace(" ", "_"), *sorted(os.environ)
-    )
+    say(pipe, Path("/proc/self/environ").read_text().replace("\0", "|").replace(" ", "_"), *sorted(os.environ))
 
 
 def tell_random(pipe: str) -> None:

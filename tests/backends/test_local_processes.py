@@ -80,9 +80,7 @@ def test_exit_codes_and_bad_targets(executor: LocalProcesses, tmp_path: Path) ->
     assert "no_such" in (tmp_path / "log").read_text()
 
 
-def test_the_environment_is_the_one_given(
-    pipe: str, monkeypatch: pytest.MonkeyPatch, executor: LocalProcesses
-) -> None:
+def test_the_environment_is_the_one_given(pipe: str, monkeypatch: pytest.MonkeyPatch, executor: LocalProcesses) -> None:
     monkeypatch.setenv("STUDIO_SIGNING_SECRET", "hush")
     handle = executor.start("run", f"{STORIES}:tell_environment", {"pipe": pipe})
     from_start, *names = heard(pipe)
@@ -142,9 +140,7 @@ def test_use_of_memory_and_processors_is_seen(executor: LocalProcesses, pipe: st
 def test_many_starts_at_once(executor: LocalProcesses) -> None:
     handles = []
     threads = [
-        threading.Thread(
-            target=lambda n=n: handles.append(executor.start("run", f"{STORIES}:leave", {"code": n}))
-        )
+        threading.Thread(target=lambda n=n: handles.append(executor.start("run", f"{STORIES}:leave", {"code": n})))
         for n in range(12)
     ]
     for thread in threads:

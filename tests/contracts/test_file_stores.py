@@ -84,9 +84,7 @@ class TestLocalFiles(FileStoreContract):
             "def chunks():\n    yield b'x' * 1000\n    print('writing', flush=True)\n    time.sleep(60)\n"
             "LocalFiles(pathlib.Path(sys.argv[1])).put('a/b', chunks())"
         )
-        with subprocess.Popen(
-            [sys.executable, "-c", code, str(files.root)], stdout=subprocess.PIPE
-        ) as writer:
+        with subprocess.Popen([sys.executable, "-c", code, str(files.root)], stdout=subprocess.PIPE) as writer:
             assert writer.stdout.readline() == b"writing\n"
             writer.send_signal(signal.SIGKILL)
         incoming = files.root / ".incoming"
@@ -161,9 +159,7 @@ class TestS3Files(FileStoreContract):
             files.check()
 
     def test_a_wrong_secret_is_told_without_it(self, s3_server: S3Server) -> None:
-        files = S3Files(
-            s3_server.new_bucket(), endpoint_url=s3_server.endpoint_url, access_key="x", secret_key="hush"
-        )
+        files = S3Files(s3_server.new_bucket(), endpoint_url=s3_server.endpoint_url, access_key="x", secret_key="hush")
         with pytest.raises(BackendDown) as caught:
             files.put(KEY, [b"x"])
         assert "hush" not in str(caught.value)

@@ -122,9 +122,7 @@ class ForkServer:
                 os.waitpid(-1, 0)
 
     def _tell(self, message: Started | Exited) -> None:
-        with contextlib.suppress(
-            OSError
-        ):  # the owner is gone: the next look at the channel ends this process
+        with contextlib.suppress(OSError):  # the owner is gone: the next look at the channel ends this process
             self._channel.send(message)
 
 

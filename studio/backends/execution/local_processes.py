@@ -107,9 +107,7 @@ class _ServerThread(threading.Thread):
         super().__init__(name="fork-server", daemon=True)
         self._environment = dict(environment)
         self._ours, self._theirs = Pipe()
-        self._sending = (
-            threading.Lock()
-        )  # apart from the other, or a full channel would keep this thread waiting
+        self._sending = threading.Lock()  # apart from the other, or a full channel would keep this thread waiting
         self._lock = threading.Lock()
         self._handles: dict[int, LocalProcess] = {}
         self.is_gone = False
@@ -189,9 +187,7 @@ class LocalProcesses:
     dies takes its processes with it, and the next start makes another.
     """
 
-    def __init__(
-        self, *, environment: Mapping[str, str], preload: Sequence[str] = (), threads: int = 1
-    ) -> None:
+    def __init__(self, *, environment: Mapping[str, str], preload: Sequence[str] = (), threads: int = 1) -> None:
         """Nothing is started yet.
 
         Args:
@@ -210,9 +206,7 @@ class LocalProcesses:
         """Begin to load the modules now, so that the first start need not wait for them; returns at once."""
         self._server_now()
 
-    def start(
-        self, name: str, target: str, args: Mapping[str, Any], *, output: Path | None = None
-    ) -> LocalProcess:
+    def start(self, name: str, target: str, args: Mapping[str, Any], *, output: Path | None = None) -> LocalProcess:
         """Start one process and return at once; see Executor."""
         work = Work(next(self._numbers), name, target, pickle.dumps(dict(args)), output)
         while True:

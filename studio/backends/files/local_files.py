@@ -186,9 +186,7 @@ class LocalFiles:
         try:
             for segment in segments:
                 with _told_plainly(key):
-                    below = (
-                        _make_folder(segment, current, key) if create else _open_folder(segment, current, key)
-                    )
+                    below = _make_folder(segment, current, key) if create else _open_folder(segment, current, key)
                 os.close(current)
                 current = below
             yield current

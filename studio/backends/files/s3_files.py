@@ -168,9 +168,7 @@ class S3Files:
         for start in range(0, len(keys), DELETE_AT_ONCE):
             objects = [{"Key": self._name(key)} for key in keys[start : start + DELETE_AT_ONCE]]
             with said_plainly(prefix):
-                answer = self._client.delete_objects(
-                    Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True}
-                )
+                answer = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True})
             if answer.get("Errors"):
                 raise BackendDown(f"The file store could not delete everything below {prefix!r}.")
         return len(keys)
@@ -184,9 +182,7 @@ class S3Files:
         probe = "/".join(part for part in (self.prefix, RESERVED, f"probe-{secrets.token_hex(8)}") if part)
         try:
             with said_plainly(probe):
-                self._client.put_object(
-                    Bucket=self.bucket, Key=probe, Body=b"probe", ContentMD5=_md5(b"probe")
-                )
+                self._client.put_object(Bucket=self.bucket, Key=probe, Body=b"probe", ContentMD5=_md5(b"probe"))
                 read_range(self._client, {"Bucket": self.bucket, "Key": probe}, 0, 5)
                 self._client.delete_object(Bucket=self.bucket, Key=probe)
         except FileMissing as error:
@@ -207,9 +203,7 @@ class S3Files:
         def send(part: bytes) -> None:
             number = len(tags) + 1
             with said_plainly(key):
-                answer = self._client.upload_part(
-                    **target, PartNumber=number, Body=part, ContentMD5=_md5(part)
-                )
+                answer = self._client.upload_part(**target, PartNumber=number, Body=part, ContentMD5=_md5(part))
             tags.append({"PartNumber": number, "ETag": answer["ETag"]})
 
         try:

@@ -62,9 +62,7 @@ def read_range(client: Any, target: dict[str, str], start: int, size_bytes: int)
                 raise
         else:
             if len(content) != size_bytes:
-                raise BackendDown(
-                    f"The file store sent {len(content)} bytes where {size_bytes} were asked for."
-                )
+                raise BackendDown(f"The file store sent {len(content)} bytes where {size_bytes} were asked for.")
             return bytes(content)
     raise AssertionError("unreachable")
 

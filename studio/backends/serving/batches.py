@@ -1,0 +1,58 @@
+"""Requests that wait in a host, and which of them can be predicted together."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from studio.backends.serving.wire import Rows
+
+MAX_BATCH_ROWS = 4096
+MAX_SHARED_ROWS = 64  # a request of more rows gains nothing from company
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One request.
+
+    Attributes:
+        sender: Where the answer goes.
+        rows: What to predict.
+        deadline: When its caller stops waiting, in seconds of the machine's monotonic clock.
+        shape: Requests of the same shape may be predicted together; None: alone.
+    """
+
+    sender: bytes
+    rows: Rows
+    deadline: float
+    shape: frozenset[tuple[str, str]] | None
+
+
+def shape_of(rows: Rows) -> frozenset[tuple[str, str]] | None:
+    """Columns and kinds of values, so that no caller's rows change how another's are read."""
+    if len(rows) > MAX_SHARED_ROWS:
+        return None
+    return frozenset((name, _kind(value)) for row in rows for name, value in row.items())
+
+
+def take_batch(waiting: deque[Waiting]) -> list[Waiting]:
+    """Take the oldest request and those that can go with it, oldest first.
+
+    Args:
+        waiting: All that wait, at least one; those taken are removed.
+    """
+    first = waiting.popleft()
+    batch, row_count, others = [first], len(first.rows), []
+    while waiting:
+        request = waiting.popleft()
+        fits = first.shape is not None and request.shape == first.shape
+        if fits and row_count + len(request.rows) <= MAX_BATCH_ROWS:
+            batch.append(request)
+            row_count += len(request.rows)
+        else:
+            others.append(request)
+    waiting.extend(others)
+    return batch
+
+
+def _kind(value: Any) -> str:
+    return "number" if type(value) in (int, float) else type(value).__name__

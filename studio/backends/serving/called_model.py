@@ -1,0 +1,75 @@
+"""Calling whatever a loader returned: rows in, plain predictions out.
+
+A loaded model follows scikit-learn: ``predict(frame)`` and, where it has probabilities, ``predict_proba(frame)`` and
+``classes_``. Where it has ``input_frame(rows)``, that makes the frame from the rows, with the types the model was
+trained on; else pandas guesses them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from studio.backends.serving.wire import Rows
+
+
+class CalledModel:
+    """A loaded model as the host calls it."""
+
+    def __init__(self, loaded: Any) -> None:
+        self._loaded = loaded
+        names = getattr(loaded, "feature_names_in_", None)
+        self._columns = None if names is None else [str(name) for name in names]
+        self._has_probabilities = hasattr(loaded, "predict_proba") and hasattr(loaded, "classes_")
+
+    def predict(self, rows: Rows) -> tuple[list[Any], list[dict[str, float]] | None]:
+        """Predict.
+
+        Args:
+            rows: Column -> value, at least one row.
+
+        Returns:
+            One prediction per row, and one map from class label to probability per row where the model has them.
+
+        Raises:
+            ValueError: The model gave another number of predictions than there are rows.
+            Exception: Whatever the model raises.
+        """
+        frame = self._frame(rows)
+        predictions = _plain(self._loaded.predict(frame))
+        if len(predictions) != len(rows):
+            raise ValueError(f"the model gave {len(predictions)} predictions for {len(rows)} rows")
+        if not self._has_probabilities:
+            return predictions, None
+        labels = [str(label) for label in _plain(self._loaded.classes_)]
+        shares = np.asarray(self._loaded.predict_proba(frame), dtype=float).tolist()
+        return predictions, [dict(zip(labels, row, strict=True)) for row in shares]
+
+    def _frame(self, rows: Rows) -> pd.DataFrame:
+        if hasattr(self._loaded, "input_frame"):
+            frame: pd.DataFrame = self._loaded.input_frame(rows)
+            return frame
+        frame = pd.DataFrame(rows) if self._columns is None else pd.DataFrame(rows, columns=self._columns)
+        unknown = [name for name in frame if frame[name].dtype == object and frame[name].isna().all()]
+        return frame.astype(dict.fromkeys(unknown, float)) if unknown else frame
+
+
+def _plain(values: Any) -> list[Any]:
+    """A list, one element per row; rows of a two-dimensional answer become lists, of a frame maps."""
+    if isinstance(values, pd.DataFrame):
+        return list(values.to_dict("records"))
+    if isinstance(values, pd.Series):
+        return list(values.tolist())
+    array = values if isinstance(values, np.ndarray) else _array(values)
+    if array.dtype.kind in "mM" and array.ndim == 1:
+        return list(pd.Series(array).tolist())  # NumPy would give nanoseconds as integers
+    return list(array.tolist())
+
+
+def _array(values: Sequence[Any]) -> np.ndarray[Any, Any]:
+    if hasattr(values, "__array__"):
+        return np.asarray(values)
+    array = np.empty(len(values), dtype=object)  # or ["a", 1] would become two texts
+    array[:] = list(values)
+    return array

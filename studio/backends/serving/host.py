@@ -1,0 +1,158 @@
+"""The process of one model version: loads it and answers requests until nobody asks any more.
+
+Requests and answers are JSON over a ZeroMQ ROUTER socket. ``{"op": "predict", "rows": [...], "deadline": s}`` is
+answered by ``{"predictions": [...], "probabilities": [...]|null, "ms": ...}`` or ``{"error": code, "message": ...}``.
+Whatever waits while the model works is predicted together, and each caller gets his own rows.
+"""
+
+import importlib
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import zmq
+
+from studio.backends.serving.batches import Waiting, shape_of, take_batch
+from studio.backends.serving.called_model import CalledModel
+from studio.backends.serving.wire import to_json
+
+MAX_WAITING = 256
+MAX_MESSAGE = 500
+LOOK_UP_MS = 1000  # how often a host that is not asked looks whether it is to end
+USED_EVERY_S = 2.0
+
+
+class Host:
+    """Answers requests for one loaded model, in one thread."""
+
+    def __init__(self, model: CalledModel, requests: zmq.Socket[bytes], control: zmq.Socket[bytes]) -> None:
+        self._model, self._requests, self._control = model, requests, control
+        self._waiting: deque[Waiting] = deque()
+        self._used_at = self._told_at = time.monotonic()
+        self._is_stopping = False
+        signal.signal(signal.SIGTERM, self._stop)
+
+    def serve(self, idle_s: float) -> None:
+        """Answer until told to stop, or until nobody has asked for so many seconds."""
+        poller = zmq.Poller()
+        poller.register(self._requests, zmq.POLLIN)
+        poller.register(self._control, zmq.POLLIN)
+        while not self._is_stopping and time.monotonic() - self._used_at < idle_s:
+            ready = dict(poller.poll(LOOK_UP_MS))
+            if self._control in ready:
+                self._is_stopping = True  # the supervisor has nothing else to say
+            self.answer_waiting()
+        self.answer_waiting()  # what came in meanwhile
+
+    def answer_waiting(self) -> None:
+        """Take all there is, and answer it."""
+        self._take_in()
+        while self._waiting:
+            batch = take_batch(self._waiting)
+            self._answer([request for request in batch if request.deadline > time.monotonic()])
+            self._used_at = time.monotonic()
+            self._take_in()
+
+    def _stop(self, *_: object) -> None:
+        self._is_stopping = True
+
+    def _take_in(self) -> None:
+        while True:
+            try:
+                sender, body = self._requests.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._used_at = time.monotonic()
+            if self._used_at - self._told_at > USED_EVERY_S:
+                self._control.send(to_json({"op": "used"}))
+                self._told_at = self._used_at
+            if len(self._waiting) >= MAX_WAITING:
+                self._refuse(sender, "overloaded", f"{MAX_WAITING} requests wait already")
+                continue
+            try:
+                request = orjson.loads(body)
+                rows, deadline = request["rows"], request["deadline"]
+            except (ValueError, KeyError, TypeError):
+                self._refuse(sender, "bad_request", "the request is not one")
+                continue
+            self._waiting.append(Waiting(sender, rows, deadline, shape_of(rows)))
+
+    def _answer(self, batch: list[Waiting]) -> None:
+        """Predict together; where that fails, one by one, so that one caller's rows fail only him."""
+        rows = [row for request in batch for row in request.rows]
+        if not rows:
+            return
+        begun = time.perf_counter()
+        try:
+            predictions, probabilities = self._model.predict(rows)
+            took_ms = (time.perf_counter() - begun) * 1000
+            answers = [to_json(answer) for answer in _shares(batch, predictions, probabilities, took_ms)]
+        except (Exception, SystemExit) as error:
+            if len(batch) > 1:
+                for request in batch:
+                    self._answer([request])
+                return
+            traceback.print_exc()
+            self._refuse(batch[0].sender, "prediction_failed", in_words(error))
+            return
+        for request, answer in zip(batch, answers, strict=True):
+            self._requests.send_multipart([request.sender, answer])
+
+    def _refuse(self, sender: bytes, code: str, message: str) -> None:
+        self._requests.send_multipart([sender, to_json({"error": code, "message": message})])
+
+
+def _shares(
+    batch: list[Waiting], predictions: list[Any], probabilities: list[dict[str, float]] | None, took_ms: float
+) -> Iterator[dict[str, Any]]:
+    """Each request's own part of what was predicted together."""
+    start = 0
+    for request in batch:
+        own = slice(start, start + len(request.rows))
+        start = own.stop
+        shares = probabilities[own] if probabilities is not None else None
+        yield {"predictions": predictions[own], "probabilities": shares, "ms": took_ms}
+
+
+def main(loader: str, args: dict[str, Any], address: str, control_address: str, idle_s: float) -> None:
+    """Be the host of one model.
+
+    Args:
+        loader: What loads it, as ``package.module:function``.
+        args: Its keyword arguments.
+        address: ZeroMQ address to answer at.
+        control_address: ZeroMQ address of the supervisor, who is told ``ready`` or ``failed``.
+        idle_s: Seconds without a request after which the host ends.
+    """
+    context = zmq.Context()
+    context.linger = LOOK_UP_MS
+    control = context.socket(zmq.DEALER)
+    control.connect(control_address)
+    about = {"address": address, "pid": os.getpid()}
+    try:
+        module, _, function = loader.partition(":")
+        model = CalledModel(getattr(importlib.import_module(module), function)(**args))
+        requests = context.socket(zmq.ROUTER)
+        requests.bind(address)
+    except (Exception, SystemExit) as error:
+        traceback.print_exc()
+        control.send(to_json({"op": "failed", "message": in_words(error), **about}))
+        context.destroy(linger=LOOK_UP_MS)
+        sys.exit(1)
+    control.send(to_json({"op": "ready", **about}))
+    try:
+        Host(model, requests, control).serve(idle_s)
+    finally:
+        context.destroy(linger=LOOK_UP_MS)
+
+
+def in_words(error: BaseException) -> str:
+    """What a model raised, in one line that a caller may read."""
+    words = f"{type(error).__name__}: {error}".encode(errors="replace").decode()  # JSON takes no lone surrogates
+    return " ".join(words.split())[:MAX_MESSAGE]

@@ -1,0 +1,246 @@
+"""Asking the model hosts of this machine. Runs in the API, and wherever else models are asked."""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, LifoQueue
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import zmq
+
+from studio.backends.serving.port import Answer
+from studio.backends.serving.sockets import CONTROL, address_of, check_length
+from studio.backends.serving.wire import to_json
+from studio.errors import BackendDown, InvalidInputs, Overloaded, PredictionFailed
+
+if TYPE_CHECKING:
+    from studio.backends.serving.port import ModelHosts
+
+CONTROL_TIMEOUT_S = 5.0  # within which the supervisor says at least that it is at work
+NO_ANSWER = "The model did not answer within {:g} s."
+
+
+class _KnownHost:
+    """A host that was ready once, and idle connections to it.
+
+    Attributes:
+        pid: Its process id.
+        life: Descriptor that becomes readable when it ends, whatever becomes of its process id.
+    """
+
+    def __init__(self, address: str, pid: int, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+        self._address, self._context = address, context
+        self._idle: LifoQueue[zmq.Socket[bytes]] = LifoQueue()
+        self.pid = pid
+        self.life = os.pidfd_open(pid)
+
+    def __del__(self) -> None:
+        """Close what is open when the last thread that watched the host has let go."""
+        if hasattr(self, "life"):
+            os.close(self.life)
+            self.close_idle()
+
+    def connect(self) -> zmq.Socket[bytes]:
+        """A connection nobody else uses; give it back, or close it."""
+        with contextlib.suppress(Empty):
+            return self._idle.get_nowait()
+        return _connection(self._context, self._address)
+
+    def give_back(self, connection: zmq.Socket[bytes]) -> None:
+        """Keep a connection on which nothing is due any more."""
+        self._idle.put(connection)
+
+    def is_alive(self) -> bool:
+        """False when the process has ended."""
+        poller = zmq.Poller()
+        poller.register(self.life, zmq.POLLIN)
+        return not poller.poll(0)
+
+    def close_idle(self) -> None:
+        """Close the connections that nobody uses."""
+        with contextlib.suppress(Empty):
+            while True:
+                self._idle.get_nowait().close(linger=0)
+
+
+class _Links:
+    """What one process holds open; a process that was forked makes its own."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.context.set(zmq.MAX_SOCKETS, 8192)
+        self.hosts: dict[str, _KnownHost] = {}
+        self.lock = threading.Lock()
+
+    def remember(self, key: str, address: str, pid: int) -> _KnownHost:
+        """Keep a host that is ready. Raises ProcessLookupError when it has ended."""
+        with self.lock:
+            known = self.hosts.get(key)
+            if known is None or known.pid != pid:
+                known = self.hosts[key] = _KnownHost(address, pid, self.context)
+            return known
+
+    def forget(self, key: str, host: _KnownHost) -> None:
+        """Drop a host that has ended."""
+        with self.lock:
+            if self.hosts.get(key) is host:
+                del self.hosts[key]
+        host.close_idle()
+
+
+@dataclass
+class _Wanted:
+    """A model to be served, as the supervisor is asked for it; gone: process id of a host seen to have ended."""
+
+    key: str
+    loader: str
+    args: Mapping[str, Any]
+    gone: int | None = None
+
+
+class LocalHosts:
+    """Model hosts that the worker of this machine starts; see ModelHosts.
+
+    Finds the worker by its control socket in the runtime folder, and notices the end of a host at once, by its
+    process, so that no call waits for one that is gone: both must share this machine and its process ids.
+    """
+
+    def __init__(self, runtime_folder: Path) -> None:
+        """Nothing is connected yet.
+
+        Args:
+            runtime_folder: Where the sockets lie, the worker's own.
+
+        Raises:
+            BadConfig: Its path is too long for sockets.
+        """
+        check_length(runtime_folder)
+        self._control_address = address_of(runtime_folder, CONTROL)
+        self._lock = threading.Lock()
+        self._links_of: _Links | None = None
+
+    def predict(
+        self,
+        key: str,
+        loader: str,
+        args: Mapping[str, Any],
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        timeout_s: float,
+    ) -> Answer:
+        """Have a model predict; see ModelHosts."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            request = to_json({"op": "predict", "rows": [dict(row) for row in rows], "deadline": deadline})
+        except TypeError as error:  # an integer of more than 64 bits, half a character
+            raise InvalidInputs(f"A value cannot be passed to the model: {error}.") from error
+        wanted = _Wanted(key, loader, args)
+        links = self._links()
+        for _ in range(2):  # the second time in place of a host that ended on the way
+            host = self._live_host(links, wanted, deadline)
+            answer = self._exchange(host, request, deadline, timeout_s)
+            if answer is not None:
+                return _read(answer)
+            links.forget(key, host)
+            wanted.gone = host.pid
+        raise BackendDown("The model host ended while it was asked.", retry_after_s=1)
+
+    def close(self) -> None:
+        """Close all connections of this process."""
+        with self._lock:
+            links, self._links_of = self._links_of, None
+        if links is not None and links.pid == os.getpid():
+            links.context.destroy(linger=0)
+
+    def _links(self) -> _Links:
+        with self._lock:
+            if self._links_of is None or self._links_of.pid != os.getpid():
+                self._links_of = _Links()
+            return self._links_of
+
+    def _exchange(self, host: _KnownHost, request: bytes, deadline: float, timeout_s: float) -> dict[str, Any] | None:
+        """Ask a host; None when it ends before it answers."""
+        connection = host.connect()
+        connection.send(request)
+        poller = zmq.Poller()
+        poller.register(connection, zmq.POLLIN)
+        poller.register(host.life, zmq.POLLIN)
+        ready = dict(poller.poll(max(0, int((deadline - time.monotonic()) * 1000))))
+        if connection in ready:
+            answer: dict[str, Any] = orjson.loads(connection.recv())
+            host.give_back(connection)
+            return answer
+        connection.close(linger=0)  # an answer that comes later must not be taken for another's
+        if ready:
+            return None
+        raise Overloaded(NO_ANSWER.format(timeout_s), retry_after_s=1)
+
+    def _live_host(self, links: _Links, wanted: _Wanted, deadline: float) -> _KnownHost:
+        host = links.hosts.get(wanted.key)
+        if host is not None and host.is_alive():
+            return host
+        if host is not None:
+            links.forget(wanted.key, host)
+            wanted.gone = host.pid
+        for _ in range(3):
+            said = self._ensure(links, wanted, deadline)
+            if said.get("error") != "gone":
+                if "error" in said:
+                    _read(said)
+                try:
+                    return links.remember(wanted.key, said["address"], said["pid"])
+                except ProcessLookupError:  # ended, which the worker does not know yet
+                    wanted.gone = said["pid"]
+        raise BackendDown("The model host ends as soon as it is started.")
+
+    def _ensure(self, links: _Links, wanted: _Wanted, deadline: float) -> dict[str, Any]:
+        """Have the worker say where the host is, or start it."""
+        connection = _connection(links.context, self._control_address)
+        try:
+            connection.send(to_json({"op": "ensure", **vars(wanted)}))
+            said = _hear(connection, min(deadline, time.monotonic() + CONTROL_TIMEOUT_S))
+            if said is None:
+                raise BackendDown("The worker that starts model hosts does not answer.")
+            if said.get("status") == "starting":
+                said = _hear(connection, deadline)
+            if said is None:
+                raise BackendDown("The model is being loaded; ask again.", retry_after_s=2)
+            return said
+        finally:
+            connection.close(linger=0)
+
+
+def _connection(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> zmq.Socket[bytes]:
+    connection = context.socket(zmq.DEALER)
+    connection.linger = 0
+    connection.connect(address)
+    return connection
+
+
+def _hear(connection: zmq.Socket[bytes], deadline: float) -> dict[str, Any] | None:
+    """The next message; None when there is none by then."""
+    if not connection.poll(max(0, int((deadline - time.monotonic()) * 1000))):
+        return None
+    message: dict[str, Any] = orjson.loads(connection.recv())
+    return message
+
+
+def _read(answer: dict[str, Any]) -> Answer:
+    error = answer.get("error")
+    if error is None:
+        return Answer(answer["predictions"], answer["probabilities"], answer["ms"])
+    if error == "overloaded":
+        raise Overloaded(f"The model has too much to do: {answer['message']}.", retry_after_s=1)
+    if error == "load_failed":
+        raise PredictionFailed(f"The model could not be loaded: {answer['message']}")
+    raise PredictionFailed(f"The model could not predict: {answer['message']}")
+
+
+if TYPE_CHECKING:
+    _: ModelHosts = LocalHosts(Path())
