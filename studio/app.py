@@ -10,23 +10,27 @@ from studio.audit import service as audit
 from studio.audit.views import bp as audit_bp
 from studio.auth import service as auth
 from studio.auth.views import bp as auth_bp
+from studio.backends.mlflow.guard import Guard
+from studio.backends.mlflow.mount import mount
 from studio.backends.stores import Note, Stores
 from studio.config import Config
+from studio.gatekeeper import make_gatekeeper
+from studio.domain.actors import Actor
 
-# TODO from studio.datasets.views import bp as datasets_bp
+from studio.datasets.views import bp as datasets_bp
 from studio.models import service as models
 from studio.models.views import bp as models_bp
 from studio.organizations import service as organizations
 
-# TODO from studio.performance.views import bp as performance_bp
+from studio.performance.views import bp as performance_bp
 # TODO from studio.predictions.views import bp as predictions_bp
-# TODO from studio.registry.views import bp as registry_bp
+from studio.registry.views import bp as registry_bp
 from studio.runtime import Runtime
 from studio.settings.views import bp as settings_bp
 
-# TODO from studio.training.views import bp as training_bp
-# TODO from studio.training_metrics.stream import bp as stream_bp
-# TODO from studio.training_metrics.views import bp as training_metrics_bp
+from studio.training.views import bp as training_bp
+from studio.training_metrics.stream import bp as stream_bp
+from studio.training_metrics.views import bp as training_metrics_bp
 from studio.versions.views import bp as versions_bp
 from studio.web.context import Edge, Origin, install_edge
 from studio.web.errors import install_errors
@@ -34,6 +38,7 @@ from studio.web.identity import install_identifier
 from studio.web.limiter import CallLimiter
 from studio.web.openapi import install_assets, make_api
 from studio.web.paths import SlashesOff
+from studio.web.sockets import Sockets
 
 from studio.health.views import bp as health_bp
 from studio.web.telemetry import install_telemetry
@@ -41,14 +46,14 @@ from studio.web.uploads import UploadRequest
 
 BLUEPRINTS = (
     models_bp,
-    # TODO     datasets_bp,
+    datasets_bp,
     settings_bp,
     versions_bp,
-    # TODO     training_bp,
-    # TODO     training_metrics_bp,
-    # TODO     stream_bp,
-    # TODO     performance_bp,
-    # TODO     registry_bp,
+    training_bp,
+    training_metrics_bp,
+    stream_bp,
+    performance_bp,
+    registry_bp,
     # TODO     predictions_bp,
     audit_bp,
     auth_bp,
@@ -68,14 +73,16 @@ def create_app(config: Config, runtime: Runtime | None = None) -> Flask:
     app.config.update(PROVIDE_AUTOMATIC_OPTIONS=False, STUDIO_DATASET_LIMIT_BYTES=config.dataset_limit_bytes)
     runtime = runtime or Runtime(config)
     app.extensions["studio_runtime"] = runtime
-    install_edge(app, make_edge(app, runtime))
+    edge = make_edge(app, runtime)
+    install_edge(app, edge)
     install_telemetry(app)
     install_assets(app)
     api = make_api(app, config.public_url)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     install_errors(app)  # after flask-smorest, which installs a handler of its own
-    app.wsgi_app = SlashesOff(app.wsgi_app)  # type: ignore[method-assign]
+    guard = Guard(runtime.connection, make_gatekeeper(edge, runtime))
+    app.wsgi_app = mount(SlashesOff(app.wsgi_app), guard=guard)  # type: ignore[method-assign]
     return app
 
 
@@ -96,6 +103,10 @@ def make_edge(app: Flask, runtime: Runtime) -> Edge:
             ip_address=origin.ip_address, request_id=origin.request_id,
         )  # fmt: skip
 
+    def redeem_ticket(ticket: str) -> tuple[Actor, str | None, str | None]:
+        with runtime.database.transaction(write=True) as session:
+            return auth.redeem_ticket(session, ticket, runtime.clock())
+
     config = runtime.config
     return Edge(
         open_stores=runtime.open_stores,
@@ -105,6 +116,8 @@ def make_edge(app: Flask, runtime: Runtime) -> Edge:
         find_access=models.find_access,
         has_any_role=models.has_any_role,
         append_audit=append_audit,
+        redeem_ticket=redeem_ticket,
+        sockets=Sockets(config.sockets_per_caller),
         seal=Fernet(_key_from(config.signing_secret.get_secret_value(), "kept answers")),
     )
 

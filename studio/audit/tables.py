@@ -58,4 +58,6 @@ POSTGRES_GUARDS = [
 ]
 for dialect, guards in (("sqlite", SQLITE_GUARDS), ("postgresql", POSTGRES_GUARDS)):
     for guard in guards:
-        event.listen(AuditRow.__table__, "after_create", DDL(guard.replace("%", "%%")).execute_if(dialect=dialect))
+        event.listen(
+            AuditRow.__table__, "after_create", DDL(guard.replace("%", "%%")).execute_if(dialect=dialect)
+        )

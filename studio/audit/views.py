@@ -53,9 +53,7 @@ def list_organization_entries(ctx: Context, query: dict[str, Any]) -> Page:
     return _list(ctx, query, None)
 
 
-@endpoint(
-    bp, "audit.verify", "GET", "/audit-logs/verify", needs="organization:admin", returns=VerdictOut()
-)
+@endpoint(bp, "audit.verify", "GET", "/audit-logs/verify", needs="organization:admin", returns=VerdictOut())
 def verify_chain(ctx: Context) -> service.Verdict:
     """Verify the organization's audit chain."""
     return service.verify_chain(ctx.stores)
@@ -83,7 +81,9 @@ def _each(ctx: Context, query: dict[str, Any], model_id: str | None) -> Iterator
 
 def _dump_each(ctx: Context, wanted: service.AuditFilter) -> Iterator[dict[str, Any]]:
     schema = AuditEntryOut()
-    with ctx.stores.open_apart(write=False) as stores:  # the call's own are closed while the answer is streamed
+    with ctx.stores.open_apart(
+        write=False
+    ) as stores:  # the call's own are closed while the answer is streamed
         for entry in service.each_entry(stores, wanted):
             yield schema.dump(entry)
 

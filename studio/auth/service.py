@@ -4,7 +4,6 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 from studio.auth.tables import RevokedTokenRow, TicketRow
 from studio.backends.stores import Stores
 from studio.clock import format_time
-from studio.domain.actors import Actor, ActorType
+from studio.domain.actors import Actor, pack_actor, unpack_actor
 from studio.errors import InvalidInput, TokenInvalid, TokenRevoked
 
 TICKET_LIFE = timedelta(seconds=30)
@@ -57,7 +56,9 @@ def revoke_token(stores: Stores) -> None:
     """
     actor = stores.actor
     if actor.token_id is None or actor.expires_at is None:
-        raise InvalidInput("A token without `jti` cannot be revoked singly.", fields=[("Authorization", "no jti")])
+        raise InvalidInput(
+            "A token without `jti` cannot be revoked singly.", fields=[("Authorization", "no jti")]
+        )
     dialect = sqlite if stores.db.get_bind().dialect.name == "sqlite" else postgresql
     stores.db.execute(
         dialect.insert(RevokedTokenRow)
@@ -73,7 +74,11 @@ def create_ticket(stores: Stores, *, model_id: str | None, run_id: str | None) -
     expires_at = stores.now() + TICKET_LIFE
     stores.db.add(
         TicketRow(
-            hash=_hash(secret), actor=_to_json(stores.actor), model_id=model_id, run_id=run_id, expires_at=expires_at
+            hash=_hash(secret),
+            actor=pack_actor(stores.actor),
+            model_id=model_id,
+            run_id=run_id,
+            expires_at=expires_at,
         )
     )
     return Ticket(secret, model_id, run_id, int(TICKET_LIFE.total_seconds()), expires_at)
@@ -100,7 +105,7 @@ def redeem_ticket(session: Session, ticket: str, now: datetime) -> tuple[Actor, 
     ).first()
     if taken is None or taken.expires_at < now:
         raise TokenInvalid("The ticket is unknown, used or over; get a new one.")
-    return _from_json(taken.actor), taken.model_id, taken.run_id
+    return unpack_actor(taken.actor), taken.model_id, taken.run_id
 
 
 def forget_expired(stores: Stores) -> None:
@@ -111,22 +116,3 @@ def forget_expired(stores: Stores) -> None:
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _to_json(actor: Actor) -> dict[str, Any]:
-    return {
-        "organization": actor.organization,
-        "user_id": actor.user_id,
-        "email": actor.email,
-        "type": str(actor.type),
-        "permissions": sorted(actor.permissions),
-        "is_ceiling": actor.is_ceiling,
-        "token_id": actor.token_id,
-        "expires_at": actor.expires_at.isoformat() if actor.expires_at else None,
-    }
-
-
-def _from_json(kept: dict[str, Any]) -> Actor:
-    expires_at = datetime.fromisoformat(kept["expires_at"]) if kept["expires_at"] else None
-    changed = {"type": ActorType(kept["type"]), "permissions": frozenset(kept["permissions"]), "expires_at": expires_at}
-    return Actor(**{**kept, **changed})

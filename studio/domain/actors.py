@@ -1,8 +1,10 @@
 """Who acts: a person, a service account, the service itself, or a client of MLflow."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 
 class ActorType(enum.StrEnum):
@@ -43,3 +45,28 @@ def system_actor(organization: str) -> Actor:
 def mlflow_actor(organization: str) -> Actor:
     """A client of MLflow whose change was found afterwards."""
     return Actor(organization=organization, type=ActorType.MLFLOW)
+
+
+def pack_actor(actor: Actor) -> dict[str, Any]:
+    """An actor as JSON-ready facts, for tickets and session cookies."""
+    return {
+        "organization": actor.organization,
+        "user_id": actor.user_id,
+        "email": actor.email,
+        "type": str(actor.type),
+        "permissions": sorted(actor.permissions),
+        "is_ceiling": actor.is_ceiling,
+        "token_id": actor.token_id,
+        "expires_at": actor.expires_at.isoformat() if actor.expires_at else None,
+    }
+
+
+def unpack_actor(packed: Mapping[str, Any]) -> Actor:
+    """The actor that pack_actor packed."""
+    expires_at = datetime.fromisoformat(packed["expires_at"]) if packed["expires_at"] else None
+    changed = {
+        "type": ActorType(packed["type"]),
+        "permissions": frozenset(packed["permissions"]),
+        "expires_at": expires_at,
+    }
+    return Actor(**{**packed, **changed})

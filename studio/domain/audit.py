@@ -9,19 +9,57 @@ from studio.domain.actors import ActorType
 
 FIRST_HASH = "0" * 64
 ACTIONS = frozenset(
-    """
-    model.created model.updated model.deleted model.archived model.unarchived model.duplicated
-    model.training_started model.training_completed model.training_failed model.version_promoted
-    model.version_restored model.dataset_linked model.dataset_unlinked model.config_updated model.settings_updated
-    model.collaborator_added model.collaborator_removed model.artifact_downloaded model.custom_asset_uploaded
-    model.training_cancelled model.training_paused model.training_resumed model.schedule_updated
-    model.schedule_deleted model.version_updated model.version_deleted model.version_registered
-    model.collaborator_updated model.ownership_transferred model.custom_asset_deleted model.deployed
-    model.deployment_updated model.undeployed model.deployment_rolled_back model.batch_prediction_started
-    model.alert_rule_created model.alert_rule_updated model.alert_rule_deleted model.alert_acknowledged
-    model.alert_resolved model.ground_truth_recorded dataset.created dataset.deleted organization.member_added
-    organization.config_updated auth.token_issued auth.token_revoked auth.api_key_created auth.api_key_deleted
-    """.split()
+    [
+        "model.created",
+        "model.updated",
+        "model.deleted",
+        "model.archived",
+        "model.unarchived",
+        "model.duplicated",
+        "model.training_started",
+        "model.training_completed",
+        "model.training_failed",
+        "model.version_promoted",
+        "model.version_restored",
+        "model.dataset_linked",
+        "model.dataset_unlinked",
+        "model.config_updated",
+        "model.settings_updated",
+        "model.collaborator_added",
+        "model.collaborator_removed",
+        "model.artifact_downloaded",
+        "model.custom_asset_uploaded",
+        "model.training_cancelled",
+        "model.training_paused",
+        "model.training_resumed",
+        "model.schedule_updated",
+        "model.schedule_deleted",
+        "model.version_updated",
+        "model.version_deleted",
+        "model.version_registered",
+        "model.collaborator_updated",
+        "model.ownership_transferred",
+        "model.custom_asset_deleted",
+        "model.deployed",
+        "model.deployment_updated",
+        "model.undeployed",
+        "model.deployment_rolled_back",
+        "model.batch_prediction_started",
+        "model.alert_rule_created",
+        "model.alert_rule_updated",
+        "model.alert_rule_deleted",
+        "model.alert_acknowledged",
+        "model.alert_resolved",
+        "model.ground_truth_recorded",
+        "dataset.created",
+        "dataset.deleted",
+        "organization.member_added",
+        "organization.config_updated",
+        "auth.token_issued",
+        "auth.token_revoked",
+        "auth.api_key_created",
+        "auth.api_key_deleted",
+    ]
 )
 
 

@@ -62,7 +62,9 @@ def defaults_of(model_type: ModelType) -> Layer:
     return {**SYSTEM_DEFAULTS, **CUSTOM_DEFAULTS} if model_type is ModelType.CUSTOM else SYSTEM_DEFAULTS
 
 
-def merge_layers(model_type: ModelType, organization: Layer, model: Layer) -> tuple[dict[str, Any], dict[str, str]]:
+def merge_layers(
+    model_type: ModelType, organization: Layer, model: Layer
+) -> tuple[dict[str, Any], dict[str, str]]:
     """The effective configuration, and where each of its keys comes from.
 
     Args:
@@ -75,7 +77,7 @@ def merge_layers(model_type: ModelType, organization: Layer, model: Layer) -> tu
         or ``model``.
     """
     merged: dict[str, Any] = copy.deepcopy(dict(defaults_of(model_type)))
-    sources = {key: "system" for key in _keys_of(merged)}
+    sources = dict.fromkeys(_keys_of(merged), "system")
     for name, layer in (("organization", organization), ("model", model)):
         for key, value in layer.items():
             if isinstance(value, Mapping) and key not in NOT_MERGED:

@@ -49,3 +49,18 @@ class EventType(enum.StrEnum):
     def is_terminal(self) -> bool:
         """True for the message after which none follows."""
         return self in (EventType.COMPLETED, EventType.FAILED, EventType.CANCELLED)
+
+
+class LogLevel(enum.StrEnum):
+    """How much a line of a run's log matters, least first."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def and_above(self) -> list["LogLevel"]:
+        """This level and those that matter more."""
+        levels = list(LogLevel)
+        return levels[levels.index(self) :]

@@ -1,4 +1,4 @@
-"""A model version, as the registry knows it."""
+"""A model version, as the registry knows it, and what happens to it: gates and promotions."""
 
 import enum
 from collections.abc import Mapping
@@ -6,11 +6,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+MLFLOW_CLIENT = "mlflow"  # who trained or promoted, where an MLflow client did
+
 
 class VersionStatus(enum.StrEnum):
     IN_PROGRESS = "in_progress"
     READY = "ready"
     FAILED = "failed"
+
+
+class PromotionSource(enum.StrEnum):
+    """Through which door a promotion came."""
+
+    API = "api"
+    ROLLBACK = "rollback"
+    MLFLOW = "mlflow"
 
 
 def version_id_of(number: int) -> str:
@@ -33,7 +43,7 @@ class ModelVersion:
 
     Attributes:
         number: Version number in the registry, from 1.
-        run_id: Id of the training run that made it (``run-...``); None for one registered by an MLflow client.
+        run_id: Id of the training run that made it (``run-...``); None for one an MLflow client registered.
         mlflow_run_id: Id of the MLflow run its artifacts belong to, None where there is none.
         source: URI of the MLflow model folder.
         metrics: Metrics of the test split by name.
@@ -49,7 +59,7 @@ class ModelVersion:
     run_id: str | None = None
     mlflow_run_id: str | None = None
     algorithm: str = "external"
-    trained_by: str = "mlflow"
+    trained_by: str = MLFLOW_CLIENT
     duration_s: float | None = None
     description: str = ""
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
@@ -61,3 +71,89 @@ class ModelVersion:
     def id(self) -> str:
         """``ver-`` and the number, zero-padded to three digits."""
         return version_id_of(self.number)
+
+    @property
+    def is_external(self) -> bool:
+        """True for one that an MLflow client registered."""
+        return self.trained_by == MLFLOW_CLIENT
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One change of what is in production.
+
+    Attributes:
+        number: From 1 within the model, in the order of time.
+        version: Number of the version that took the place; None where an MLflow client emptied it.
+    """
+
+    number: int
+    version: int | None
+    promoted_at: datetime
+    by: str | None
+    reason: str | None
+    source: PromotionSource
+
+
+@dataclass(frozen=True)
+class VersionFiles:
+    """Addresses of a version's files in the file store, None for those there are not."""
+
+    model_file: str | None
+    onnx_file: str | None
+
+
+@dataclass(frozen=True)
+class VersionRecord:
+    """One version with what the registry does not know of it.
+
+    Attributes:
+        promotion: Its latest promotion, None if it never had one.
+    """
+
+    model_id: str
+    version: ModelVersion
+    artifacts: VersionFiles
+    promotion: Promotion | None
+
+    @property
+    def promoted_at(self) -> datetime | None:
+        """Time of the latest promotion."""
+        return self.promotion.promoted_at if self.promotion else None
+
+    @property
+    def promoted_by(self) -> str | None:
+        """Who made the latest promotion."""
+        return self.promotion.by if self.promotion else None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a version must reach before it is promoted.
+
+    Attributes:
+        metric: Name of a test metric.
+        min_value: The worst acceptable value: a floor, or a ceiling where less is better; None for none.
+        min_improvement_over_promoted: Least gain over the promoted version in the metric's direction; None
+            for none.
+    """
+
+    metric: str
+    min_value: float | None = None
+    min_improvement_over_promoted: float | None = None
+
+
+@dataclass(frozen=True)
+class GateCheck:
+    """One condition of a gate, looked at.
+
+    Attributes:
+        check: Name of the condition, as in Gate.
+        actual: The value or gain there is; None where the promoted version lacks the metric.
+    """
+
+    check: str
+    metric: str
+    required: float
+    actual: float | None
+    passed: bool

@@ -52,9 +52,7 @@ def list_models(ctx: Context, query: dict[str, Any]) -> Page:
     return service.list_models(ctx.stores, wanted, page=query["page"], page_size=query["page_size"])
 
 
-@endpoint(
-    bp, "model.get", "GET", "/<model_id>", needs="model:read", returns=ModelOut(), has_etag=True
-)
+@endpoint(bp, "model.get", "GET", "/<model_id>", needs="model:read", returns=ModelOut(), has_etag=True)
 def get_model(ctx: Context, model_id: str) -> Model:
     """Get one model."""
     return service.get_model(ctx.stores, model_id)

@@ -47,7 +47,12 @@ TITLES = {
     500: "A fault of the service",
     503: "Temporarily unable",
 }
-HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "payload_too_large", 415: "unsupported_media_type"}
+HTTP_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+}
 
 
 def status_of(error: StudioError) -> int:
@@ -92,17 +97,21 @@ def answer_problem(status: int, code: str, detail: str, **more: Any) -> Response
 
 def answer_error(error: StudioError) -> Response:
     """The response for an error raised on purpose."""
-    status = status_of(error)
-    response = answer_problem(
-        status, error.code, str(error), fields=error.fields, members=error.details
-    )
-    if status == 401:
+    response = answer_problem(status_of(error), error.code, str(error), fields=error.fields, members=error.details)
+    response.headers.update(headers_of(error))
+    return response
+
+
+def headers_of(error: StudioError) -> dict[str, str]:
+    """The headers that go with an error: how to sign in, when to come back."""
+    headers = {}
+    if status_of(error) == 401:
         invalid = ', error="invalid_token"' if error.code != "token_missing" else ""
-        response.headers["WWW-Authenticate"] = f'Bearer realm="model-studio"{invalid}'
+        headers["WWW-Authenticate"] = f'Bearer realm="model-studio"{invalid}'
     retry_after_s = getattr(error, "retry_after_s", None)
     if retry_after_s is not None:
-        response.headers["Retry-After"] = str(retry_after_s)
-    return response
+        headers["Retry-After"] = str(retry_after_s)
+    return headers
 
 
 def fields_of(error: ValidationError, *, as_pointers: bool) -> list[tuple[str, str]]:
@@ -110,7 +119,9 @@ def fields_of(error: ValidationError, *, as_pointers: bool) -> list[tuple[str, s
     found: list[tuple[str, str]] = []
     _collect(error.normalized_messages(), (), found)
     if as_pointers:
-        return [("".join(f"/{_escape(part)}" for part in path if part != "_schema"), text) for path, text in found]
+        return [
+            ("".join(f"/{_escape(part)}" for part in path if part != "_schema"), text) for path, text in found
+        ]
     return [(str(path[0]) if path else "", text) for path, text in found]
 
 
@@ -155,7 +166,9 @@ def install_errors(app: Flask) -> None:
         code = HTTP_CODES.get(status, "malformed_body" if 400 <= status < 500 else "internal_error")
         if isinstance(error, RequestEntityTooLarge):
             return answer_problem(413, code, "The body is larger than this operation takes.")
-        response = answer_problem(422 if status == 400 else status, code, error.description or TITLES.get(status, ""))
+        response = answer_problem(
+            422 if status == 400 else status, code, error.description or TITLES.get(status, "")
+        )
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
         return response
@@ -164,6 +177,10 @@ def install_errors(app: Flask) -> None:
     def unexpected(error: Exception) -> Response:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             logger.error("disk full", exc_info=error)
-            return answer_error(errors.BackendDown("The disk of the service is full; nothing was kept.", retry_after_s=60))
+            return answer_error(
+                errors.BackendDown("The disk of the service is full; nothing was kept.", retry_after_s=60)
+            )
         logger.error("unexpected failure", exc_info=error)
-        return answer_problem(500, "internal_error", "Something went wrong here; the request id finds it in the log.")
+        return answer_problem(
+            500, "internal_error", "Something went wrong here; the request id finds it in the log."
+        )

@@ -1,6 +1,6 @@
 """What can be done with models, one file per group of verbs."""
 
-from studio.models.service.access import find_access, has_any_role
+from studio.models.service.access import find_access, has_any_role, list_hidden_names, list_organizations
 from studio.models.service.checks import check_config
 from studio.models.service.configs import replace_config
 from studio.models.service.links import link_dataset, unlink_dataset
@@ -30,7 +30,9 @@ __all__ = [
     "get_model",
     "has_any_role",
     "link_dataset",
+    "list_hidden_names",
     "list_models",
+    "list_organizations",
     "list_purges",
     "refresh_versions",
     "replace_config",

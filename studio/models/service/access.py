@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from studio.backends.stores import Stores
 from studio.collaborators import service as collaborators
+from studio.db.session import Database
 from studio.domain.identifiers import is_id
 from studio.domain.model_records import Visibility
 from studio.domain.permissions import ADMIN, Access
@@ -19,7 +20,9 @@ def find_access(stores: Stores, model_id: str) -> Access | None:
     if not is_id("model", model_id):
         return None
     visibility = stores.db.scalar(
-        select(ModelRow.visibility).where(ModelRow.id == model_id, ModelRow.organization == stores.organization)
+        select(ModelRow.visibility).where(
+            ModelRow.id == model_id, ModelRow.organization == stores.organization
+        )
     )
     if visibility is None:
         return None
@@ -33,3 +36,21 @@ def find_access(stores: Stores, model_id: str) -> Access | None:
 def has_any_role(stores: Stores) -> bool:
     """True when the caller has a role on any model of the organization."""
     return collaborators.has_any_role(stores)
+
+
+def list_hidden_names(stores: Stores) -> frozenset[str]:
+    """Names of the organization's models that the caller may not know of."""
+    if ADMIN in stores.actor.permissions:
+        return frozenset()
+    hidden = select(ModelRow.name).where(
+        ModelRow.organization == stores.organization,
+        ModelRow.visibility == str(Visibility.PRIVATE),
+        ModelRow.id.not_in(collaborators.select_model_ids(stores)),
+    )
+    return frozenset(stores.db.scalars(hidden))
+
+
+def list_organizations(database: Database) -> list[str]:
+    """Every organization that has a model."""
+    with database.transaction(write=False) as db:
+        return list(db.scalars(select(ModelRow.organization).distinct()))

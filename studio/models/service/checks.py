@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from studio.automl.families import check_hyperparameters, known_algorithms
+from studio.automl.estimators import check_hyperparameters, known_algorithms
 from studio.domain.datasets import DatasetLink
 from studio.domain.tasks import ModelType, TaskType
-from studio.errors import InvalidInput, SchemaMismatch, TargetInFeatures, UnknownAlgorithm, UnknownColumn
+from studio.errors import BadHyperparameter, InvalidInput, SchemaMismatch, TargetInFeatures, UnknownAlgorithm, UnknownColumn
 from studio.evaluation.metrics import metric_names
 
 
@@ -32,7 +32,8 @@ def check_config(
     target = config["target_column"]
     if target is not None and target in config["feature_columns"]:
         raise TargetInFeatures(
-            f"The target {target!r} must not be among the features.", fields=[(f"{at}/feature_columns", "holds the target")]
+            f"The target {target!r} must not be among the features.",
+            fields=[(f"{at}/feature_columns", "holds the target")],
         )
     _check_metric(config, task, at)
     if model_type is ModelType.AUTO:
@@ -69,15 +70,18 @@ def _check_metric(config: Mapping[str, Any], task: TaskType, at: str) -> None:
 
 def _check_algorithm(config: Mapping[str, Any], task: TaskType, at: str) -> None:
     algorithm = config["algorithm"]
-    known = ["auto", *known_algorithms(task)]
+    known = known_algorithms(task)
     if algorithm not in known:
         raise UnknownAlgorithm(
             f"{algorithm!r} is not an algorithm for {task} models.",
             fields=[(f"{at}/algorithm", f"must be one of {', '.join(known)}")],
             known=known,
         )
-    if config["hyperparameters"]:
-        check_hyperparameters(algorithm, task, config["hyperparameters"], at=f"{at}/hyperparameters")
+    try:
+        check_hyperparameters(algorithm, config["hyperparameters"], task)
+    except BadHyperparameter as error:
+        faults = [(pointer.replace("/config", at, 1), message) for pointer, message in error.fields]
+        raise BadHyperparameter(str(error), fields=faults) from error
 
 
 def _missing_columns(
@@ -92,5 +96,7 @@ def _missing_columns(
         ]
     columns = {column.name for column in dataset.columns}
     return [
-        (pointer, f"there is no column {name!r}") for pointer, name in named if name is not None and name not in columns
+        (pointer, f"there is no column {name!r}")
+        for pointer, name in named
+        if name is not None and name not in columns
     ]

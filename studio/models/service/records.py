@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import noload
+from sqlalchemy.orm import lazyload
 
 from studio.backends.stores import Stores
 from studio.collaborators import service as collaborators
@@ -105,7 +105,7 @@ def list_models(stores: Stores, wanted: ModelFilter, *, page: int, page_size: in
     column = getattr(ModelRow, wanted.sort_by)
     order = (column.desc(), ModelRow.id.desc()) if wanted.descending else (column, ModelRow.id)
     rows = stores.db.scalars(
-        query.options(noload(ModelRow.tags)).order_by(*order).offset((page - 1) * page_size).limit(page_size)
+        query.options(lazyload(ModelRow.tags)).order_by(*order).offset((page - 1) * page_size).limit(page_size)
     )
     return Page(total, page, page_size, rows.all())
 
@@ -128,7 +128,9 @@ def update_model(stores: Stores, model_id: str, changes: Mapping[str, Any]) -> M
     """
     fixed = [name for name in ("model_type", "task_type") if name in changes]
     if fixed:
-        raise ImmutableField(f"{fixed[0]} cannot change.", fields=[(f"/{name}", "cannot change") for name in fixed])
+        raise ImmutableField(
+            f"{fixed[0]} cannot change.", fields=[(f"/{name}", "cannot change") for name in fixed]
+        )
     row = find_row(stores, model_id, lock=True)
     refuse_training(row)
     fresh = dict(changes)
@@ -136,7 +138,12 @@ def update_model(stores: Stores, model_id: str, changes: Mapping[str, Any]) -> M
         refuse_archived(row)
         fresh["config"] = model_config.overlay(row.config, fresh["config"])
         check_own_config(stores, row, fresh["config"], at="/config")
-    old = {"name": row.name, "description": row.description, "config": row.config, "tags": [t.tag for t in row.tags]}
+    old = {
+        "name": row.name,
+        "description": row.description,
+        "config": row.config,
+        "tags": [t.tag for t in row.tags],
+    }
     changed = [name for name, value in fresh.items() if old[name] != value]
     if not changed:
         return record_of(stores, row)

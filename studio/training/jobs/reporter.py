@@ -104,9 +104,8 @@ class Reporter:
 
     def trial(self, trial: Trial) -> None:
         """A trial has ended; one told of before a crash is not told again."""
-        if trial.score is not None and trial.state is TrialState.COMPLETE:
-            if self._best is None or self._is_better(trial.score, self._best):
-                self._best = trial.score
+        if trial.score is not None and trial.state is TrialState.COMPLETE and self._beats_best(trial.score):
+            self._best = trial.score
         if trial.number in self._told:
             return
         self._told.add(trial.number)
@@ -116,8 +115,13 @@ class Reporter:
         }  # fmt: skip
         with self._lock:
             self._messages.append((EventType.TRIAL, told))
-            for name, value in ((f"val_{self._metric}", trial.score), (f"best_val_{self._metric}", self._best)):
-                self._messages.append((EventType.METRIC, {"name": name, "value": value, "step": trial.number}))
+            for name, value in (
+                (f"val_{self._metric}", trial.score),
+                (f"best_val_{self._metric}", self._best),
+            ):
+                self._messages.append(
+                    (EventType.METRIC, {"name": name, "value": value, "step": trial.number})
+                )
             self._trials.append(trial)
 
     def metric(self, name: str, value: float, step: int) -> None:
@@ -142,6 +146,9 @@ class Reporter:
     def _tell(self, kind: EventType, fields: Mapping[str, Any]) -> None:
         with self._lock:
             self._messages.append((kind, fields))
+
+    def _beats_best(self, score: float) -> bool:
+        return self._best is None or self._is_better(score, self._best)
 
     def _close_phase(self, now: float) -> None:
         earlier = self.stage_seconds.get(self._phase, 0.0)

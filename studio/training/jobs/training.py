@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pandas as pd
 
 from studio.automl.result import SearchResult
 from studio.automl.search import search
+from studio.backends.mlflow.runs import MetricPoint
 from studio.backends.stores import Stores
 from studio.config import Config
 from studio.datasets import service as datasets
@@ -26,7 +28,8 @@ from studio.domain.runs import EventType, Phase, RunStatus
 from studio.domain.versions import ModelVersion
 from studio.errors import NoSuccessfulTrial, StudioError
 from studio.evaluation.metrics import is_better, primary_metric
-from studio.evaluation.stored import Evaluation, SplitEvaluation, write_evaluation
+from studio.evaluation.stored import FOLDER, Evaluation, SplitEvaluation, write_evaluation
+from studio.evaluation.stored import write_evaluation
 from studio.models import service as models
 from studio.training.jobs.plans import plan_of, threads_per_run
 from studio.training.jobs.reporter import OpenStores, Reporter
@@ -90,11 +93,15 @@ class _Training:
         reporter = self.make_reporter(mlflow_run_id, frame, budget_s)
         try:
             reporter.phase(Phase.DATA_VALIDATION, 1.0, f"{len(frame)} rows, {frame.shape[1]} columns")
-            reporter.log("info", f"[Pipeline] dataset {dataset.name!r}: {len(frame)} rows, {frame.shape[1]} columns")
+            reporter.log(
+                "info", f"[Pipeline] dataset {dataset.name!r}: {len(frame)} rows, {frame.shape[1]} columns"
+            )
             plan = plan_of(
                 self.run, self.model.task_type, dataset.columns, budget_s=budget_s, config=self.config
             )
-            result = search(frame, plan, observer=reporter, work_folder=self.folder / "search")
+            journal = self.folder / "search"
+            journal.mkdir(exist_ok=True)
+            result = search(frame, plan, observer=reporter, work_folder=journal)
             reporter.phase(Phase.ARTIFACT_UPLOAD, 0.0, "writing the version")
             version = self.publish(result, frame, mlflow_run_id)
             reporter.phase(Phase.ARTIFACT_UPLOAD, 1.0, f"version {version.id} is registered")
@@ -163,8 +170,9 @@ class _Training:
         """Write what was found to MLflow and the file store, and register it."""
         model_file = self.folder / "model.pkl"
         joblib.dump(result.estimator, model_file)
-        write_evaluation(self.folder / "evaluation", _evaluation_of(result, self.model.task_type))
         with self.open_stores(write=False) as stores:
+            evaluation = _evaluation_of(result, self.model.task_type, stores.now())
+            write_evaluation(self.folder / FOLDER, evaluation)
             self._log_artifacts(stores, result, mlflow_run_id)
             example = frame[list(result.feature_columns)].head(EXAMPLE_ROWS)
             saved = stores.runs.log_model(mlflow_run_id, result.estimator, input_example=example)
@@ -202,26 +210,49 @@ class _Training:
 
     def _log_artifacts(self, stores: Stores, result: SearchResult, mlflow_run_id: str) -> None:
         runs = stores.runs
-        for file in sorted((self.folder / "evaluation").iterdir()):
-            runs.log_file(mlflow_run_id, file, folder="evaluation")
+        for file in sorted((self.folder / FOLDER).iterdir()):
+            runs.log_file(mlflow_run_id, file, folder=FOLDER)
         candidates = [
-            {"number": t.number, "algorithm": t.algorithm, "params": dict(t.params), "score": t.score, "state": str(t.state)}
+            {
+                "number": t.number,
+                "algorithm": t.algorithm,
+                "params": dict(t.params),
+                "score": t.score,
+                "state": str(t.state),
+            }
             for t in result.candidates
         ]
         runs.log_text(mlflow_run_id, "candidates.json", json.dumps(candidates, default=str, indent=1))
         runs.log_text(mlflow_run_id, "importances.json", json.dumps(result.importances, indent=1))
         runs.log_text(mlflow_run_id, "training.log", _log_text(stores, self.run.run_id))
         points = [
-            (f"{split}_{name}", value)
+            MetricPoint(f"{split}_{name}", value, step=0, at=stores.now())
             for split, values in result.metrics.items()
             for name, value in values.items()
             if value is not None
         ]
-        runs.log_metrics(mlflow_run_id, [_point(name, value, stores) for name, value in points])
+        runs.log_metrics(mlflow_run_id, points)
         runs.log_tags(mlflow_run_id, {"algorithm": result.algorithm})
 
     def _target_is_there(self, frame: pd.DataFrame) -> bool:
         return self.run.config["target_column"] in frame.columns
+
+
+def _evaluation_of(result: SearchResult, task: str, now: datetime) -> Evaluation:
+    return Evaluation(
+        task=task,
+        labels=result.labels,
+        positive_label=result.positive_label,
+        primary_metric=result.metric,
+        metrics=result.metrics,
+        intervals=result.intervals,
+        feature_columns=result.feature_columns,
+        computed_at=now,
+        splits={
+            name: SplitEvaluation(split.row_index, split.y_true, split.y_pred, split.proba)
+            for name, split in result.splits.items()
+        },
+    )
 
 
 def _fail(open_stores: OpenStores, run: TrainingRun, code: str, message: str) -> None:
@@ -232,6 +263,7 @@ def _fail(open_stores: OpenStores, run: TrainingRun, code: str, message: str) ->
         append_events(
             stores, run.run_id, [(EventType.LOG, {"level": "error", "message": f"[Pipeline] {message}"})]
         )
+        versions.close_unfinished_version(stores, run.model_id, run.run_id)
         fail_run(stores, run.run_id, Failure(code, message, stage))
         mlflow_run_id = row.mlflow_run_id
     if mlflow_run_id is not None:

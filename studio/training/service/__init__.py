@@ -1,6 +1,7 @@
 """What can be done with training runs, one file per group of verbs."""
 
 from studio.training.service.events import RunEvent, append_events, read_events
+from studio.training.service.history import find_newest_event, read_events_of, read_log
 from studio.training.service.outcomes import cancel_orphan, complete_run, end_cancelled, fail_run
 from studio.training.service.queue import claim_run, expire_leases, renew_lease, requeue_run
 from studio.training.service.requests import cancel_run, start_run
@@ -18,12 +19,15 @@ __all__ = [
     "end_cancelled",
     "expire_leases",
     "fail_run",
+    "find_newest_event",
     "find_newest_run",
     "find_run",
     "get_run",
     "is_worker_alive",
     "list_runs",
     "read_events",
+    "read_events_of",
+    "read_log",
     "renew_lease",
     "requeue_run",
     "start_run",

@@ -53,7 +53,7 @@ def append_events(stores: Stores, run_id: str, events: Sequence[tuple[EventType,
         fields = {**payload, "line": line} if is_log else dict(payload)
         stores.db.add(
             RunEventRow(
-                run_id=run_id, seq=seq, type=str(kind), timestamp=now, payload=orjson.dumps(fields, default=str).decode(),
+                run_id=run_id, seq=seq, type=str(kind), timestamp=now, payload=_json_of(fields),
                 level=fields["level"] if is_log else None, line=line if is_log else None,
             )
         )  # fmt: skip
@@ -81,3 +81,7 @@ def read_events(db: Session, run_id: str, *, after: int, limit: int = 500) -> li
 def event_of(row: RunEventRow) -> RunEvent:
     """The message a row stands for."""
     return RunEvent(row.run_id, row.seq, EventType(row.type), row.timestamp, orjson.loads(row.payload))
+
+
+def _json_of(fields: Mapping[str, Any]) -> str:
+    return orjson.dumps(fields, default=str, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode()

@@ -31,7 +31,11 @@ def complete_run(
         stage_seconds: Seconds per phase.
     """
     row = find_row(stores, run_id, lock=True)
-    row.version_number, row.algorithm, row.stage_seconds = version.number, version.algorithm, dict(stage_seconds)
+    row.version_number, row.algorithm, row.stage_seconds = (
+        version.number,
+        version.algorithm,
+        dict(stage_seconds),
+    )
     if RunStatus(row.status).is_finished:
         return
     if timed_out:

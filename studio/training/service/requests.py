@@ -54,7 +54,9 @@ def start_run(
         QuotaExceeded: The organization has too many queued runs.
         InvalidInput: The configuration makes no sense, as models.check_config tells.
     """
-    models.begin_training(stores, model_id)  # locks the model: of two calls at once the second sees the first's run
+    models.begin_training(
+        stores, model_id
+    )  # locks the model: of two calls at once the second sees the first's run
     _refuse_second(stores, model_id)
     model = models.get_model(stores, model_id)
     config = _config_for(stores, model, config_override or {})
@@ -85,7 +87,9 @@ def cancel_run(stores: Stores, model_id: str, run_id: str) -> TrainingRun:
     row = find_row(stores, run_id, model_id=model_id, lock=True)
     if RunStatus(row.status).is_finished or row.pending_action == "cancel":
         state = "being cancelled" if row.pending_action == "cancel" else row.status
-        raise RunStateConflict(f"Run {run_id} is {state}; only a queued, running or paused one can be cancelled.")
+        raise RunStateConflict(
+            f"Run {run_id} is {state}; only a queued, running or paused one can be cancelled."
+        )
     stores.record_change(model_id, run_id=run_id, status=row.status)
     if row.status == RunStatus.RUNNING:
         row.pending_action, row.cancel_reason = "cancel", "user"
@@ -115,7 +119,8 @@ def _refuse_incomplete(config: Mapping[str, Any], model: Model) -> None:
         raise NoDataset("Link a dataset to the model first.")
     if model.task_type is not TaskType.CLUSTERING and config["target_column"] is None:
         raise ConfigIncomplete(
-            "Say which column to predict.", fields=[("/config_override/target_column", "is needed for training")]
+            "Say which column to predict.",
+            fields=[("/config_override/target_column", "is needed for training")],
         )
     if not _features_of(config, model.dataset):
         raise ConfigIncomplete(

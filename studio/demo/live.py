@@ -1,0 +1,110 @@
+"""Follows a training over its WebSocket, and shows it while it goes on."""
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+TERMINAL = ("completed", "failed", "cancelled")
+LOG_LINES = 6
+RECONNECTS = 20
+
+
+class Training:
+    """What is known of a run so far, from its messages alone."""
+
+    def __init__(self) -> None:
+        self.progress: dict[str, Any] = {}
+        self.trials = 0
+        self.best: float | None = None
+        self.best_algorithm = ""
+        self.logs: deque[str] = deque(maxlen=LOG_LINES)
+        self.end: dict[str, Any] = {}
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Learn from one message."""
+        kind = message["type"]
+        if kind == "progress":
+            self.progress = message
+        elif kind == "trial":
+            self.trials += 1
+            if message["best_score"] is not None and message["best_score"] != self.best:
+                self.best, self.best_algorithm = message["best_score"], message["algorithm"]
+        elif kind == "log":
+            self.logs.append(f"{message['level']:<7} {message['message']}")
+        elif kind in TERMINAL:
+            self.end = message
+
+    def render(self) -> Group:
+        """The live view."""
+        share = float(self.progress.get("progress", 0.0))
+        eta = self.progress.get("eta_seconds")
+        facts = Table.grid(padding=(0, 2))
+        facts.add_row("phase", str(self.progress.get("phase", "queued")))
+        facts.add_row("trials", str(self.trials))
+        facts.add_row("best score", "-" if self.best is None else f"{self.best:.5f}  ({self.best_algorithm})")
+        facts.add_row("time left", "-" if eta is None else f"about {eta:.0f} s")
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(ProgressBar(total=1.0, completed=share, width=48), f"{share:.0%}")
+        return Group(
+            bar, facts, *[Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in self.logs]
+        )
+
+
+def follow_training(console: Console, address: str, token: str, model_id: str, run_id: str) -> dict[str, Any]:
+    """Show a run until it ends.
+
+    Returns:
+        Its last message: ``completed``, ``failed`` or ``cancelled``.
+    """
+    url = (
+        f"{address.replace('http', 'ws', 1)}/api/v1/models/{model_id}/training-metrics/stream?run_id={run_id}"
+    )
+    training = Training()
+    if console.is_terminal:
+        with Live(training.render(), console=console, refresh_per_second=8) as live:
+            for message in messages_of(url, token):
+                training.take(message)
+                live.update(training.render())
+    else:
+        for message in messages_of(url, token):
+            training.take(message)
+            if message["type"] in ("progress", "trial", *TERMINAL):
+                console.print(_line(message), soft_wrap=True, highlight=False)
+    return training.end
+
+
+def messages_of(url: str, token: str) -> Iterator[dict[str, Any]]:
+    """Every message of a run in order; a broken connection is taken up where it broke."""
+    after = 0
+    for _ in range(RECONNECTS):
+        try:
+            with connect(
+                f"{url}&after={after}", additional_headers={"Authorization": f"Bearer {token}"}, proxy=None
+            ) as socket:
+                for raw in socket:
+                    message = json.loads(raw)
+                    after = message.get("seq", after)
+                    if message["type"] != "ping":
+                        yield message
+                    if message["type"] in TERMINAL:
+                        return
+        except (ConnectionClosed, OSError):
+            continue
+
+
+def _line(message: dict[str, Any]) -> str:
+    if message["type"] == "progress":
+        return f"   {message['progress']:>4.0%}  {message['phase']}: {message['message']}"
+    if message["type"] == "trial":
+        best = "-" if message["best_score"] is None else f"{message['best_score']:.5f}"
+        return f"         trial {message['number']} {message['algorithm']} {message['state']}, best {best}"
+    return f"         {message['type']}"

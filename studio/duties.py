@@ -1,0 +1,143 @@
+"""What the worker does: runs, model hosts, and what has to be done every so often."""
+
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from studio.auth import service as auth
+from studio.backends.execution.local_processes import LocalProcesses
+from studio.backends.serving.supervisor import HostSupervisor
+from studio.config import Config, child_environment
+from studio.datasets.jobs import sweep_incomplete
+from studio.db.session import Database
+from studio.domain.actors import system_actor
+from studio.models import service as models
+from studio.runtime import Runtime
+from studio.training import service as training
+from studio.training.jobs import Dispatcher, purge_deleted
+from studio.training.jobs.plans import threads_per_run
+from studio.versions import service as versions
+from studio.web.idempotency import forget_old_answers
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.2
+BEAT_EVERY_S = 2.0
+HOSTS_WARM_AFTER_S = 20.0  # loading their libraries can wait until the service is up
+RUN = "studio.run_process:main"
+
+
+@dataclass
+class Duty:
+    """Something to be done again and again.
+
+    Attributes:
+        every_s: Seconds between two times.
+        due_at: When it is next due, in seconds of the monotonic clock.
+    """
+
+    name: str
+    every_s: float
+    do: Callable[[], object]
+    due_at: float = field(default=0.0)
+
+    def do_if_due(self) -> None:
+        """Do it if it is time; a failure is logged and waits for the next time."""
+        if time.monotonic() < self.due_at:
+            return
+        self.due_at = time.monotonic() + self.every_s
+        try:
+            self.do()
+        except Exception:
+            logger.exception("a duty failed", extra={"duty": self.name})
+
+
+class Worker:
+    """Everything one worker does."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._runtime = Runtime(config)
+        self._id = f"{socket.gethostname()}:{config.data_folder}"
+        self._stop = threading.Event()
+        environment = child_environment()
+        self._run_processes = LocalProcesses(
+            environment=environment, preload=["studio.run_process"], threads=threads_per_run(config)
+        )
+        self._host_processes = LocalProcesses(
+            environment=environment, preload=["studio.backends.serving.host"], threads=1
+        )
+        self._hosts = HostSupervisor(
+            self._host_processes, config.runtime_folder, max_hosts=config.max_hosts, idle_s=config.host_idle_s
+        )
+        self._dispatcher = Dispatcher(
+            self._runtime.database, self._runtime.open_stores, self._run_processes, config,
+            worker_id=self._id, clock=self._runtime.clock, target=RUN,
+        )  # fmt: skip
+        self._duties = [
+            Duty("runs", TICK_S, self._dispatcher.step),
+            Duty("registry", 4.0, self._reconcile),
+            Duty("purges", 5.0, self._purge),
+            Duty("uploads", 30.0, self._sweep),
+            Duty("leftovers", 300.0, self._forget),
+        ]
+
+    def work(self) -> None:
+        """Work until told to stop; then end every process, so that runs go on at the next start."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        beating.start()
+        self._hosts.start()
+        self._run_processes.warm_up()
+        warm_hosts_at = time.monotonic() + HOSTS_WARM_AFTER_S
+        logger.info("worker ready", extra={"worker_id": self._id})
+        while not self._stop.wait(TICK_S):
+            for duty in self._duties:
+                duty.do_if_due()
+            if time.monotonic() >= warm_hosts_at:
+                warm_hosts_at = float("inf")
+                self._host_processes.warm_up()
+        self._dispatcher.stop()
+        self._hosts.close()
+        self._run_processes.close()
+        self._host_processes.close()
+
+    def _beat(self) -> None:
+        """Say that the worker is alive, however long a duty takes."""
+        while not self._stop.is_set():
+            try:
+                with self._runtime.database.transaction(write=True) as db:
+                    training.beat(db, self._id, now=self._runtime.clock())
+            except Exception:
+                logger.exception("the heartbeat failed")
+            self._stop.wait(BEAT_EVERY_S)
+
+    def _reconcile(self) -> None:
+        for organization in models.list_organizations(self._database):
+            with self._runtime.open_stores(system_actor(organization), write=False) as stores:
+                versions.reconcile(stores, stores.registry.list_entries())
+
+    def _purge(self) -> None:
+        purge_deleted(self._database, self._runtime.open_stores)
+
+    def _sweep(self) -> None:
+        sweep_incomplete(self._database, self._runtime.open_stores, self._config.data_folder)
+
+    def _forget(self) -> None:
+        with self._runtime.open_stores(system_actor("-"), write=True) as stores:
+            auth.forget_expired(stores)
+            forget_old_answers(stores)
+
+    @property
+    def _database(self) -> Database:
+        return self._runtime.database
+
+
+def work(config: Config) -> None:
+    """Be a worker until told to stop."""
+    Worker(config).work()

@@ -1,0 +1,84 @@
+"""Who may pass to the mounted MLflow: the same tokens as everywhere, or a cookie obtained with one."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Any
+
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+from werkzeug.wrappers import Response
+
+from studio.auth import service as auth
+from studio.backends.mlflow.guard import Gatekeeper
+from studio.backends.stores import Stores
+from studio.domain.actors import Actor, pack_actor, unpack_actor
+from studio.errors import StudioError, TokenExpired, TokenInvalid
+from studio.models import service as models
+from studio.runtime import Runtime
+from studio.web.context import Edge, find_origin
+from studio.web.errors import headers_of, problem, status_of
+
+SESSION_LIFE = timedelta(hours=8)
+
+
+def make_gatekeeper(edge: Edge, runtime: Runtime) -> Gatekeeper:
+    """What the guard of the mount asks of us."""
+    secret = runtime.config.signing_secret.get_secret_value()
+    sessions = URLSafeTimedSerializer(secret, salt="mlflow session")
+
+    def identify(authorization: str | None, cookie: str | None) -> Actor:
+        if cookie is not None and not authorization:
+            actor = _actor_of(sessions, cookie, runtime.clock())
+        else:
+            actor = edge.identifier.identify(authorization)
+        edge.limiter.count(f"{actor.organization}/{actor.user_id}/mlflow")
+        with _reading(runtime, actor) as stores:
+            auth.check_not_revoked(stores)
+        return actor
+
+    def open_session(ticket: str) -> tuple[str, int]:
+        with runtime.database.transaction(write=True) as db:
+            actor, model_id, _ = auth.redeem_ticket(db, ticket, runtime.clock())
+        if model_id is not None:
+            raise TokenInvalid("This ticket opens a model's stream, not MLflow; get one without model_id.")
+        life = SESSION_LIFE
+        if actor.expires_at is not None:
+            life = min(life, actor.expires_at - runtime.clock())
+        return str(sessions.dumps(pack_actor(actor))), int(life.total_seconds())
+
+    def hidden_models(actor: Actor) -> frozenset[str]:
+        with _reading(runtime, actor) as stores:
+            return models.list_hidden_names(stores)
+
+    return Gatekeeper(identify=identify, open_session=open_session, hidden_models=hidden_models, refuse=_refuse)
+
+
+def _reading(runtime: Runtime, actor: Actor) -> AbstractContextManager[Stores]:
+    return runtime.open_stores(actor, write=False)
+
+
+def _actor_of(sessions: URLSafeTimedSerializer, cookie: str, now: datetime) -> Actor:
+    try:
+        actor = unpack_actor(sessions.loads(cookie, max_age=int(SESSION_LIFE.total_seconds())))
+    except SignatureExpired as error:
+        raise TokenExpired("The session is over; open MLflow with a fresh link.") from error
+    except BadSignature as error:
+        raise TokenInvalid("The session cookie is not ours.") from error
+    if actor.expires_at is not None and actor.expires_at < now:
+        raise TokenExpired("The token behind this session has expired; open MLflow with a fresh link.")
+    return actor
+
+
+def _refuse(error: StudioError, environ: dict[str, Any]) -> Callable[..., Any]:
+    origin = find_origin(environ)
+    status = status_of(error)
+    body = problem(
+        status,
+        error.code,
+        str(error),
+        instance=environ.get("PATH_INFO", ""),
+        request_id=origin.request_id,
+        fields=error.fields,
+    )
+    headers = {**headers_of(error), "X-Request-ID": origin.request_id}
+    return Response(body, status, headers, mimetype="application/problem+json")

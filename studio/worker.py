@@ -1,0 +1,17 @@
+"""The worker's entry: settings first, then everything that reads them while it is imported."""
+
+import importlib
+
+from studio.backends.execution.parent_death import die_with_parent
+from studio.process import begin
+
+
+def main() -> None:
+    """Work until told to stop."""
+    die_with_parent()
+    config = begin("worker")
+    importlib.import_module("studio.duties").work(config)
+
+
+if __name__ == "__main__":
+    main()
