@@ -72,7 +72,7 @@ class Guard:
     def _admit(self, environ: Environ, route: Route) -> Actor:
         """The caller, if it may make this request. Raises Unauthenticated and Forbidden."""
         authorization = environ.get("HTTP_AUTHORIZATION")
-        cookie = _cookie_of(environ)
+        cookie = _cookie_of(environ) if authorization is None else None
         actor = self._gatekeeper.identify(authorization, cookie)
         access = route.access
         if access in (Access.REFUSED, Access.UNDECIDED):

@@ -68,21 +68,28 @@ class ArtifactStorage:
             BackendDown: The storage does not answer.
         """
         with tempfile.TemporaryDirectory() as folder, _reporting_faults(path):
-            local = Path(self._repository(uri).download_artifacts(check_key(path), folder))
-            if not local.is_file():
-                raise FileMissing(f"There is no artifact {path!r}.")
+            local = Path(folder) / "content"
+            # The public download reports whatever went wrong in one error without a cause.
+            self._repository(uri)._download_file(check_key(path), str(local))
             return local.read_bytes()
 
     def fetch_folder(self, uri: str, folder: Path) -> Path:
-        """Copy the folder at an address into a local one and return the copy's path.
+        """Copy everything at an address into a local folder and return that folder.
 
         Raises:
             FileMissing: Nothing lies there.
             BackendDown: The storage does not answer.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        paths = [path for path, _ in self.list_files(uri)]
+        if not paths:
+            raise FileMissing(f"There is no artifact {uri!r}.")
         with _reporting_faults(uri):
-            return Path(self._repository(uri).download_artifacts("", str(folder)))
+            repository = self._repository(uri)
+            for path in paths:
+                target = folder / check_key(path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                repository._download_file(path, str(target))
+        return folder
 
     def list_files(self, uri: str, folder: str | None = None) -> list[tuple[str, int | None]]:
         """Paths of the files below an address with their sizes in bytes, sorted; empty where nothing lies."""
@@ -115,7 +122,7 @@ def _reporting_faults(what: str) -> Iterator[None]:
         if is_absent(fault):
             raise FileMissing(f"There is no artifact {what!r}.") from fault
         raise
-    except (FileNotFoundError, NotADirectoryError) as fault:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as fault:
         raise FileMissing(f"There is no artifact {what!r}.") from fault
     except ClientError as fault:
         if fault.response.get("Error", {}).get("Code") in _ABSENT_CODES:
