@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 
 from studio.auth import service as auth
 from studio.backends.execution.local_processes import LocalProcesses
+from studio.backends.execution.port import Handle
 from studio.backends.serving.supervisor import HostSupervisor
 from studio.config import Config, child_environment
 from studio.datasets.jobs import sweep_incomplete
 from studio.db.session import Database
 from studio.domain.actors import system_actor
 from studio.models import service as models
+from studio.preparation import prepare_databases
 from studio.runtime import Runtime
 from studio.training import service as training
 from studio.training.jobs import Dispatcher, purge_deleted
@@ -29,6 +31,7 @@ TICK_S = 0.2
 BEAT_EVERY_S = 2.0
 HOSTS_WARM_AFTER_S = 20.0  # loading their libraries can wait until the service is up
 RUN = "studio.run_process:main"
+WARM_UP = "studio.run_process:be_ready"
 
 
 @dataclass
@@ -64,6 +67,7 @@ class Worker:
         self._runtime = Runtime(config)
         self._id = f"{socket.gethostname()}:{config.data_folder}"
         self._stop = threading.Event()
+        self._warming: Handle | None = None
         environment = child_environment()
         self._run_processes = LocalProcesses(
             environment=environment, preload=["studio.run_process"], threads=threads_per_run(config)
@@ -79,7 +83,7 @@ class Worker:
             worker_id=self._id, clock=self._runtime.clock, target=RUN,
         )  # fmt: skip
         self._duties = [
-            Duty("runs", TICK_S, self._dispatcher.step),
+            Duty("runs", TICK_S, self._dispatch),
             Duty("registry", 4.0, self._reconcile),
             Duty("purges", 5.0, self._purge),
             Duty("uploads", 30.0, self._sweep),
@@ -93,7 +97,7 @@ class Worker:
         beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beating.start()
         self._hosts.start()
-        self._run_processes.warm_up()
+        self._warming = self._run_processes.start("warm-up", WARM_UP, {})
         warm_hosts_at = time.monotonic() + HOSTS_WARM_AFTER_S
         logger.info("worker ready", extra={"worker_id": self._id})
         while not self._stop.wait(TICK_S):
@@ -116,6 +120,11 @@ class Worker:
             except Exception:
                 logger.exception("the heartbeat failed")
             self._stop.wait(BEAT_EVERY_S)
+
+    def _dispatch(self) -> None:
+        if self._warming is None or self._warming.poll() is not None:  # loading must not count as running time
+            self._warming = None
+            self._dispatcher.step()
 
     def _reconcile(self) -> None:
         for organization in models.list_organizations(self._database):
@@ -140,4 +149,6 @@ class Worker:
 
 def work(config: Config) -> None:
     """Be a worker until told to stop."""
+    if config.is_embedded:
+        prepare_databases(config)
     Worker(config).work()

@@ -22,3 +22,7 @@ def main(config: Config, organization: str, run_id: str, work_folder: Path) -> N
     log_as_json(config.log_level)
     runtime = Runtime(config)
     train_run(partial(runtime.open_stores, system_actor(organization)), config, run_id, work_folder)
+
+
+def be_ready() -> None:
+    """Nothing: that this has run tells that the fork server has loaded everything a run needs."""
