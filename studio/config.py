@@ -230,6 +230,14 @@ class Config(BaseSettings):
         return self.model_copy(update=hidden)
 
     @property
+    def is_embedded(self) -> bool:
+        """True when both databases are files, which the processes of this installation bring up to date themselves.
+
+        A server's tables belong to an administrator: ``studio db upgrade`` brings them up to date, or ``studio up``.
+        """
+        return self.database_url.startswith("sqlite") and self.mlflow_database_url.startswith("sqlite")
+
+    @property
     def is_loopback(self) -> bool:
         """True when only this machine can reach the API."""
         try:

@@ -2,13 +2,11 @@
 
 import importlib
 
-from studio.backends.execution.parent_death import die_with_parent
 from studio.process import begin
 
 
 def main() -> None:
     """Work until told to stop."""
-    die_with_parent()
     config = begin("worker")
     importlib.import_module("studio.duties").work(config)
 

@@ -10,7 +10,6 @@ from studio.domain.actors import system_actor
 from studio.health import service
 from studio.health.schemas import ApiDocumentOut, LivenessOut, ReadinessOut
 from studio.web.context import current_edge
-from studio.web.draining import is_draining
 from studio.web.endpoint import endpoint
 from studio.web.openapi import document_of, render_page
 from studio.web.telemetry import render_metrics
@@ -31,7 +30,7 @@ def get_liveness() -> dict[str, str]:
 def get_readiness() -> Response:
     """Tell whether everything behind the service works."""
     found = _probes().ask()
-    is_ready = found.is_ready and not is_draining()
+    is_ready = found.is_ready and not current_edge().sockets.is_stopping
     body = {"status": "ok" if is_ready else "failed", "checks": dict(found.checks)}
     return Response(orjson.dumps(body), 200 if is_ready else 503, mimetype="application/json")
 

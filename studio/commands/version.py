@@ -1,0 +1,11 @@
+"""``studio version``."""
+
+import click
+
+from studio.version import VERSION
+
+
+@click.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(VERSION)
