@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from studio.automl.estimators import EstimatorFamily, FitContext, TrainingRows
 from studio.automl.pipeline import Member
@@ -18,6 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 CACHE_BYTES = 400_000_000
+SMALL_CELLS = 50_000  # matrices up to here are fitted faster by one core than by several that wait for each other
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Fitter:
             task=problem.plan.task,
             metric=problem.metric,
             n_classes=len(present),
-            threads=self.threads,
+            threads=self.threads if matrix.size > SMALL_CELLS else 1,
             random_state=problem.plan.validation.random_state % 2**31,
             categorical=encoder.categorical_,
             is_out_of_time=lambda: deadline is not None and time.monotonic() >= deadline,
@@ -110,7 +112,8 @@ class Fitter:
             pinned=configuration.pinned,
         )
         weights = _balanced_weights(y) if problem.has_class_weights else None
-        estimator = family.fit(configuration.params, TrainingRows(matrix, y, weights), context)
+        with threadpool_limits(context.threads):
+            estimator = family.fit(configuration.params, TrainingRows(matrix, y, weights), context)
         return Member(encoder, estimator, present, problem.n_classes), family.learned(configuration.params, estimator)
 
     def _encode_fold(self, family: EstimatorFamily, fold: int) -> _Encoded:

@@ -4,6 +4,7 @@ The portfolios' figures are those of AutoGluon (``zeroshot_portfolio_2023``), le
 Erickson 2024) over 200 tables.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -19,7 +20,8 @@ from studio.automl.estimators import EstimatorFamily, FitContext, FloatArray, Tr
 from studio.automl.spaces import Choice, FloatRange, IntRange, Space
 
 N_TREES = 200
-TREES_PER_STEP = 10  # the clock is asked between the steps
+FIRST_TREES = 10  # the clock is asked after every step; steps double until one takes STEP_S
+STEP_S = 0.3
 
 
 class _Forest(EstimatorFamily):
@@ -57,10 +59,16 @@ class _Forest(EstimatorFamily):
         n_trees = int(params["n_estimators"])
         fixed = {"random_state": context.random_state, "n_jobs": context.threads, "warm_start": True}
         estimator = self.estimator_class(context.task)(**{**fixed, **params})
-        for size in [*range(TREES_PER_STEP, n_trees, TREES_PER_STEP), n_trees]:
-            estimator.set_params(n_estimators=size).fit(rows.X, rows.y, sample_weight=rows.weights)
-            if context.is_out_of_time():
+        size = step = FIRST_TREES
+        while True:
+            estimator.set_params(n_estimators=min(size, n_trees))
+            started = time.monotonic()
+            estimator.fit(rows.X, rows.y, sample_weight=rows.weights)
+            if size >= n_trees or context.is_out_of_time():
                 break
+            if time.monotonic() - started < STEP_S:
+                step *= 2
+            size += step
         return estimator.set_params(n_jobs=1, warm_start=False)
 
     def learned(self, params: Mapping[str, Any], estimator: Any) -> Mapping[str, float]:

@@ -283,7 +283,7 @@ class _Lookup:
 
 def _fit_text(texts: npt.NDArray[Any], random_state: int) -> Pipeline | None:
     """Word weights and their main directions; None where the training rows hold too few words."""
-    terms = TfidfVectorizer(max_features=MAX_TEXT_TERMS, sublinear_tf=True, dtype=np.float32)
+    terms = TfidfVectorizer(max_features=MAX_TEXT_TERMS, token_pattern=r"\b\w+\b", sublinear_tf=True, dtype=np.float32)  # noqa: S106
     try:
         weights = terms.fit_transform(texts)
     except ValueError:  # no words at all

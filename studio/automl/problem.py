@@ -83,7 +83,9 @@ class Problem:
         if self.classes is None:
             return score_numbers(self.metric, true, outputs, len(self.features))
         positive = min(1, self.n_classes - 1)
-        return score_codes(self.metric, true, outputs.argmax(axis=1), outputs, self.n_classes, positive)
+        found = score_codes(self.metric, true, outputs.argmax(axis=1), outputs, self.n_classes, positive)
+        # One that never says the positive label has no precision: the worst it could have, to a search.
+        return 0.0 if found is None and self.metric == "precision" else found
 
 
 def check_table(frame: pd.DataFrame, plan: Plan) -> None:

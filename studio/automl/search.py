@@ -1,5 +1,6 @@
 """``search``, the way in, and the one file that talks to Optuna: samplers, pruners, the journal."""
 
+import importlib.util
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -196,15 +197,18 @@ def _distribution(wanted: Range) -> BaseDistribution:
 
 def _make_sampler(plan: Plan, index: int, observer: Observer) -> optuna.samplers.BaseSampler:
     seed = (plan.validation.random_state + index) % 2**32
-    kind = plan.sampler
-    try:
-        if kind == "cmaes":
-            return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
-        if kind == "gp":
-            return optuna.samplers.GPSampler(seed=seed, n_startup_trials=SAMPLER_STARTS)
-    except ImportError:
+    kind: str = plan.sampler
+    needed = {"cmaes": "cmaes", "gp": "torch"}.get(kind)
+    if needed is not None and importlib.util.find_spec(needed) is None:
         if index == 0:
-            observer.log("warning", f"[Training] the {kind} sampler is not installed; tpe is used instead")
+            observer.log(
+                "warning", f"[Training] the sampler {kind} needs {needed}, which is not installed; tpe is used"
+            )
+        kind = "tpe"
+    if kind == "cmaes":
+        return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
+    if kind == "gp":
+        return optuna.samplers.GPSampler(seed=seed, n_startup_trials=SAMPLER_STARTS)
     if kind == "random":
         return optuna.samplers.RandomSampler(seed=seed)
     return optuna.samplers.TPESampler(seed=seed, n_startup_trials=SAMPLER_STARTS, multivariate=True)

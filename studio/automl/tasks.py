@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from studio.automl.assembly import Part, assemble
 from studio.automl.fitting import Configuration, Fitter, FoldFit
@@ -125,7 +124,6 @@ def make_server(problem: Problem, folder: Path, threads: int) -> Callable[[], Se
     """
 
     def make_serve() -> Serve:
-        threadpool_limits(threads)
         return _Server(problem, folder, threads)
 
     return make_serve

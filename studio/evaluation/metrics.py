@@ -131,9 +131,7 @@ def compute_metrics(
     Returns:
         Value by name; None where it is undefined (no rows, one class only, no probabilities), never NaN.
     """
-    functions, rows = _functions_of(
-        task, y_true, y_pred, proba, labels, positive_label, n_features, naive_error
-    )
+    functions, rows = _functions_of(task, y_true, y_pred, proba, labels, positive_label, n_features, naive_error)
     if rows.n_rows == 0:
         return dict.fromkeys(functions)
     weights = np.ones((1, rows.n_rows))
@@ -167,9 +165,7 @@ def bootstrap_intervals(
     Returns:
         (low, high) by name. A metric undefined on the rows, or on over half of the resamples, is absent.
     """
-    functions, rows = _functions_of(
-        task, y_true, y_pred, proba, labels, positive_label, n_features, naive_error
-    )
+    functions, rows = _functions_of(task, y_true, y_pred, proba, labels, positive_label, n_features, naive_error)
     if rows.n_rows == 0:
         return {}
     rng = np.random.default_rng(random_state)
@@ -242,9 +238,7 @@ def _class_rows(
     n_labels = max(len(index), 2)
     if proba is not None and proba.shape[1] < n_labels:
         proba = np.hstack([proba, np.zeros((len(proba), n_labels - proba.shape[1]))])
-    positive = (
-        len(index) - 1 if positive_label is None else int(index.get_indexer(pd.Index([positive_label]))[0])
-    )
+    positive = len(index) - 1 if positive_label is None else int(index.get_indexer(pd.Index([positive_label]))[0])
     codes = [index.get_indexer(column).astype(np.int64) for column in (true, pred)]
     return ClassRows(codes[0], codes[1], proba, n_labels, positive)
 

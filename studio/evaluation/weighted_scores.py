@@ -110,7 +110,9 @@ def _mcc(rows: ClassRows, weights: FloatArray) -> FloatArray:
     hits = np.trace(table, axis1=1, axis2=2)
     above = hits * total - (actual * predicted).sum(axis=1)
     spread = (total**2 - (predicted**2).sum(axis=1)) * (total**2 - (actual**2).sum(axis=1))
-    return _ratio(above, np.sqrt(np.maximum(spread, 0.0)))
+    # Predictions that are all the same are not correlated with a truth that varies.
+    is_blind = (total**2 == (predicted**2).sum(axis=1)) & (total**2 > (actual**2).sum(axis=1))
+    return np.where(is_blind, 0.0, _ratio(above, np.sqrt(np.maximum(spread, 0.0))))
 
 
 def _log_loss(rows: ClassRows, weights: FloatArray) -> FloatArray:

@@ -1,0 +1,141 @@
+"""What every estimator family keeps to, the core's and a plugin's: bind ``family`` and run it with pytest."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from studio.automl.estimators import RESERVED, EstimatorFamily, FitContext, TrainingRows
+from studio.errors import BadHyperparameter
+
+N_ROWS = 50
+
+
+class EstimatorFamilyContract:
+    """Subclass it as ``Test...`` and override ``family``."""
+
+    @pytest.fixture
+    def family(self) -> EstimatorFamily:
+        """The family under test."""
+        raise NotImplementedError("return an instance of the family")
+
+    @pytest.fixture(params=["classification", "multiclass", "regression"])
+    def case(self, request: pytest.FixtureRequest, family: EstimatorFamily) -> tuple[TrainingRows, FitContext]:
+        """Rows and circumstances of each task the family serves; a family passes over the tasks it does not."""
+        task = "regression" if request.param == "regression" else "classification"
+        if task not in family.tasks:
+            task = next(iter(family.tasks))
+        n_classes = 0 if task == "regression" else 3 if request.param == "multiclass" else 2
+        return make_rows(n_classes), FitContext(
+            task=task,
+            metric="rmse" if task == "regression" else "log_loss",
+            n_classes=n_classes,
+            threads=1,
+            random_state=7,
+        )
+
+    def test_the_default_fits_and_predicts(
+        self, family: EstimatorFamily, case: tuple[TrainingRows, FitContext]
+    ) -> None:
+        rows, context = case
+        estimator = fit(family, rows, context)
+        predicted = outputs(estimator, rows, context)
+        assert predicted.shape == ((N_ROWS, context.n_classes) if context.n_classes else (N_ROWS,))
+        assert np.isfinite(predicted).all()
+
+    def test_the_same_seed_gives_the_same_outputs(
+        self, family: EstimatorFamily, case: tuple[TrainingRows, FitContext]
+    ) -> None:
+        rows, context = case
+        first, second = (outputs(fit(family, rows, context), rows, context) for _ in range(2))
+        np.testing.assert_array_equal(first, second)
+
+    def test_an_estimator_survives_pickling(
+        self, family: EstimatorFamily, case: tuple[TrainingRows, FitContext]
+    ) -> None:
+        rows, context = case
+        estimator = fit(family, rows, context)
+        again = pickle.loads(pickle.dumps(estimator))  # noqa: S301 - of this test
+        np.testing.assert_allclose(outputs(again, rows, context), outputs(estimator, rows, context))
+
+    def test_gaps_are_refused_unless_accepted(
+        self, family: EstimatorFamily, case: tuple[TrainingRows, FitContext]
+    ) -> None:
+        rows, context = case
+        gappy = rows.X.copy()
+        gappy[::5, 0] = np.nan
+        with_gaps = TrainingRows(gappy, rows.y)
+        if family.accepts_missing:
+            assert np.isfinite(outputs(fit(family, with_gaps, context), with_gaps, context)).all()
+        else:
+            with pytest.raises(ValueError, match="NaN"):
+                fit(family, with_gaps, context)
+
+    def test_early_stopping_is_told(self, family: EstimatorFamily, case: tuple[TrainingRows, FitContext]) -> None:
+        rows, context = case
+        params = dict(family.default(context.task))
+        watched = FitContext(**{**vars(context), "validation": rows})
+        learned = family.learned(params, fit(family, rows, watched))
+        assert set(learned) <= set(params)
+        refitted = family.fit({**params, **learned}, rows, context)
+        assert np.isfinite(outputs(refitted, rows, context)).all()
+
+    def test_a_fit_ends_when_the_time_is_over(
+        self, family: EstimatorFamily, case: tuple[TrainingRows, FitContext]
+    ) -> None:
+        rows, context = case
+        hasty = FitContext(**{**vars(context), "is_out_of_time": lambda: True})
+        assert np.isfinite(outputs(fit(family, rows, hasty), rows, context)).all()
+
+    def test_importances_cover_every_column(
+        self, family: EstimatorFamily, case: tuple[TrainingRows, FitContext]
+    ) -> None:
+        rows, context = case
+        found = family.importances(fit(family, rows, context))
+        assert set(found) <= {"gain", "split"}
+        for values in found.values():
+            assert values.shape == (rows.X.shape[1],)
+            assert (values >= 0).all()
+
+    def test_the_space_holds_the_default_and_the_portfolio(self, family: EstimatorFamily) -> None:
+        for task in family.tasks:
+            space, default = family.space(task), family.default(task)
+            assert set(space) <= set(default)
+            for changes in ({}, *family.portfolio(task)):
+                assert set(changes) <= set(default)
+                configuration = {**default, **changes}
+                assert [n for n, wanted in space.items() if not wanted.holds(configuration[n])] == []
+
+    def test_hyperparameters_are_checked(self, family: EstimatorFamily) -> None:
+        for task in family.tasks:
+            family.check(family.default(task), task)
+            assert not family.parameter_names(task) & RESERVED
+            with pytest.raises(BadHyperparameter) as caught:
+                family.check({"no/such": 1}, task)
+            assert caught.value.fields[0][0] == "/config/hyperparameters/no~1such"
+
+
+def make_rows(n_classes: int) -> TrainingRows:
+    """Fifty rows of four columns, the first of which tells the target."""
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(N_ROWS, 4))
+    if not n_classes:
+        return TrainingRows(X, X[:, 0] * 3 + rng.normal(size=N_ROWS) * 0.1)
+    y = np.argsort(np.argsort(X[:, 0])) * n_classes // N_ROWS
+    return TrainingRows(X, y.astype(np.int64))
+
+
+def fit(family: EstimatorFamily, rows: TrainingRows, context: FitContext) -> Any:
+    """Fit the default on one core, as more would break processes forked later."""
+    with threadpool_limits(1):
+        return family.fit(family.default(context.task), rows, context)
+
+
+def outputs(estimator: Any, rows: TrainingRows, context: FitContext) -> npt.NDArray[np.float64]:
+    """Probabilities or numbers for the rows."""
+    with threadpool_limits(1):
+        found = estimator.predict_proba(rows.X) if context.n_classes else estimator.predict(rows.X)
+    return np.asarray(found, dtype=np.float64)

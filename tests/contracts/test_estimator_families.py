@@ -1,0 +1,50 @@
+"""Every built-in estimator family keeps the contract."""
+
+import pytest
+
+from studio.automl.boosters import HistGradientBoosting, LightGBM, XGBoost
+from studio.automl.estimators import EstimatorFamily, installed_families
+from studio.automl.forests import ExtraTrees, RandomForest
+from studio.automl.linear import LinearRegressionFamily, LogisticRegressionFamily
+from studio.testing.estimator_family_contract import EstimatorFamilyContract
+
+
+class _Bound(EstimatorFamilyContract):
+    bound: type[EstimatorFamily]
+
+    @pytest.fixture
+    def family(self):
+        return self.bound()
+
+
+class TestLightGBM(_Bound):
+    bound = LightGBM
+
+
+class TestXGBoost(_Bound):
+    bound = XGBoost
+
+
+class TestHistGradientBoosting(_Bound):
+    bound = HistGradientBoosting
+
+
+class TestRandomForest(_Bound):
+    bound = RandomForest
+
+
+class TestExtraTrees(_Bound):
+    bound = ExtraTrees
+
+
+class TestLogisticRegression(_Bound):
+    bound = LogisticRegressionFamily
+
+
+class TestLinearRegression(_Bound):
+    bound = LinearRegressionFamily
+
+
+def test_every_built_in_family_is_bound():
+    built_in = {type(f) for f in installed_families().values() if type(f).__module__.startswith("studio.")}
+    assert built_in == {bound.bound for bound in _Bound.__subclasses__()}
