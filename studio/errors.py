@@ -274,6 +274,10 @@ class QuotaExceeded(TooMany):
     code = "quota_exceeded"
 
 
+class TooManySockets(TooMany):
+    code = "too_many_sockets"
+
+
 class UnknownMetric(InvalidInput):
     code = "unknown_metric"
 
@@ -311,7 +315,9 @@ class VersionNotReady(InvalidInput):
 
     def __init__(self, version_id: str, status: str) -> None:
         super().__init__(
-            f"Version {version_id} is {status}; only a ready one qualifies.", version_id=version_id, status=status
+            f"Version {version_id} is {status}; only a ready one qualifies.",
+            version_id=version_id,
+            status=status,
         )
 
 

@@ -20,3 +20,8 @@ def new_run_id(now: datetime) -> str:
 def is_id(thing: str, text: str) -> bool:
     """True when the text has the form of such an id."""
     return re.fullmatch(rf"{PREFIXES[thing]}-[0-9a-f]{{8}}", text) is not None
+
+
+def is_run_id(text: str) -> bool:
+    """True when the text has the form of a run's id."""
+    return re.fullmatch(r"run-[0-9]{8}-[0-9a-f]{6}", text) is not None

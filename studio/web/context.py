@@ -14,6 +14,7 @@ from studio.domain.actors import Actor
 from studio.domain.permissions import Access
 from studio.web.identity import Identifier
 from studio.web.limiter import CallLimiter
+from studio.web.sockets import Sockets
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -64,6 +65,8 @@ class Edge:
         find_access: How the caller stands to a model; None where it may not know the model exists.
         has_any_role: Whether the caller has a role on any model.
         append_audit: Appends the entry of a call.
+        redeem_ticket: Takes a stream ticket back for its caller, model id and run id.
+        sockets: The open sockets.
         seal: Encrypts and decrypts kept answers.
     """
 
@@ -74,6 +77,8 @@ class Edge:
     find_access: Callable[[Stores, str], Access | None]
     has_any_role: Callable[[Stores], bool]
     append_audit: Callable[[Stores, str, Note, Origin], None]
+    redeem_ticket: Callable[[str], tuple[Actor, str | None, str | None]]
+    sockets: Sockets
     seal: "Seal"
 
 

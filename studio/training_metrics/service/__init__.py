@@ -1,0 +1,19 @@
+"""What can be asked of a run's messages: curves, log and details, and following them live."""
+
+from studio.training_metrics.service.feeds import RunFeed, follow_run
+from studio.training_metrics.service.figures import Curves, Log, read_curves, read_details, read_log
+from studio.training_metrics.service.following import RunHub
+from studio.training_metrics.service.tickets import StreamTicket, create_ticket
+
+__all__ = [
+    "Curves",
+    "Log",
+    "RunFeed",
+    "RunHub",
+    "StreamTicket",
+    "create_ticket",
+    "follow_run",
+    "read_curves",
+    "read_details",
+    "read_log",
+]

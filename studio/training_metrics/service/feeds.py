@@ -1,0 +1,85 @@
+"""One listener's way through the messages of a run."""
+
+from collections.abc import Callable
+
+import orjson
+
+from studio.backends.stores import Stores
+from studio.clock import Clock, format_time
+from studio.training import service as training
+from studio.training_metrics.service.figures import find_run
+from studio.training_metrics.service.following import FollowedRun, RunHub
+
+
+class RunFeed:
+    """What one socket tells of a run: everything after a sequence number, then what happens.
+
+    Made by ``follow_run``. Used by one thread.
+    """
+
+    def __init__(self, hub: RunHub, run: FollowedRun, after: int, clock: Clock) -> None:
+        self._hub, self._run, self._place, self._clock = hub, run, after, clock
+        self._is_live = self._has_told_end = False
+
+    @property
+    def is_over(self) -> bool:
+        """True once the terminal message was taken, or lies before the place the listener began at."""
+        return self._has_told_end or (self._run.has_ended and self._place >= self._run.newest)
+
+    @property
+    def backlog(self) -> int:
+        """Messages that wait to be taken; 0 while old ones are being replayed."""
+        return max(self._run.newest - self._place, 0) if self._is_live else 0
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Begin; ``wake`` is called from another thread when there is something to take."""
+        self._run = self._hub.join(self._run, self, wake)
+
+    def take(self, limit: int) -> list[str]:
+        """The next messages, in order; none when there is nothing yet.
+
+        Raises:
+            BackendDown: The database does not answer.
+        """
+        messages = self._hub.read_after(self._run, self._place, limit)
+        if messages:
+            self._place = messages[-1].seq
+            self._has_told_end = messages[-1].is_terminal
+        self._is_live = self._is_live or self._place >= self._run.newest
+        return [message.text for message in messages]
+
+    def receive(self, message: str | bytes) -> None:
+        """Pass over what the client says."""
+
+    def heartbeat(self) -> str:
+        """A message that only shows that the socket is alive."""
+        now = format_time(self._clock())
+        return orjson.dumps({"type": "ping", "run_id": self._run.run_id, "timestamp": now}).decode()
+
+    def close(self) -> None:
+        """Listen no longer."""
+        self._hub.leave(self._run, self)
+
+
+def follow_run(stores: Stores, hub: RunHub, model_id: str, *, run_id: str | None, after: int) -> RunFeed:
+    """Get ready to follow a run; the feed does not need these stores any more.
+
+    Args:
+        stores: Open stores.
+        hub: Follows runs in this process.
+        model_id: Id of the model.
+        run_id: Id of the run, None for the newest.
+        after: Sequence number of the last message known, 0 for none.
+
+    Raises:
+        RunNotFound: There is no such run.
+    """
+    run = find_run(stores, model_id, run_id)
+    newest = training.find_newest_event(stores.db, run.run_id)
+    known = FollowedRun(
+        stores.organization,
+        run.run_id,
+        newest=newest.seq if newest else 0,
+        has_ended=newest is not None and newest.type.is_terminal,
+    )
+    return RunFeed(hub, known, after, stores.clock)

@@ -1,0 +1,63 @@
+"""Routes of curves, logs, details and stream tickets."""
+
+from typing import Any
+
+from flask_smorest import Blueprint
+
+from studio.domain.run_records import TrainingRun
+from studio.domain.runs import LogLevel
+from studio.training_metrics import service
+from studio.training_metrics.schemas import (
+    CurvesQuery,
+    LogQuery,
+    RunQuery,
+    TicketBody,
+    TicketOut,
+    TrainingDetailsOut,
+    TrainingLogsOut,
+    TrainingMetricsOut,
+)
+from studio.web.context import Context
+from studio.web.endpoint import endpoint
+
+bp = Blueprint("training_metrics", __name__, url_prefix="/api/v1/models")
+
+PATH = "/<model_id>/training-metrics"
+ALIAS = "/<model_id>/training/metrics"
+
+
+@endpoint(
+    bp, "training_metrics.get", "GET", PATH, needs="model:read", query=CurvesQuery(),
+    returns=TrainingMetricsOut(), aliases=(ALIAS,),
+)  # fmt: skip
+def get_curves(ctx: Context, query: dict[str, Any], model_id: str) -> service.Curves:
+    """Get the curves of a run, up to its newest epoch."""
+    return service.read_curves(ctx.stores, model_id, **query)
+
+
+@endpoint(
+    bp, "training_metrics.logs", "GET", f"{PATH}/logs", needs="model:read", query=LogQuery(),
+    returns=TrainingLogsOut(), aliases=(f"{ALIAS}/logs",),
+)  # fmt: skip
+def get_log(ctx: Context, query: dict[str, Any], model_id: str) -> service.Log:
+    """Get the log of a run."""
+    level = LogLevel(query.pop("level"))
+    return service.read_log(ctx.stores, model_id, level=level, **query)
+
+
+@endpoint(
+    bp, "training_metrics.details", "GET", f"{PATH}/details", needs="model:read", query=RunQuery(),
+    returns=TrainingDetailsOut(), aliases=(f"{ALIAS}/details",),
+)  # fmt: skip
+def get_details(ctx: Context, query: dict[str, Any], model_id: str) -> TrainingRun:
+    """Get where the time of a run went, and what came of it."""
+    return service.read_details(ctx.stores, model_id, **query)
+
+
+@endpoint(
+    bp, "stream_ticket.create", "POST", "/stream-tickets", needs="authenticated", unaudited=True, status=201,
+    body=TicketBody(), returns=TicketOut(), location="{url}",
+)  # fmt: skip
+def create_ticket(ctx: Context, body: dict[str, Any]) -> service.StreamTicket:
+    """Create a ticket for one handshake, for clients that cannot set headers."""
+    return service.create_ticket(ctx.stores, model_id=body.get("model_id"), run_id=body.get("run_id"))

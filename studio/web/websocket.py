@@ -1,0 +1,276 @@
+"""One WebSocket (RFC 6455) over the connection a WSGI server hands out, served by one thread.
+
+That thread reads and writes in turn and never blocks on either: a pong can so never land in the middle of a message,
+and a client that stops reading is noticed. How far a client has read is known from pings: it answers one only after
+everything sent before it.
+"""
+
+import contextlib
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Event,
+    Ping,
+    Pong,
+    Request,
+    TextMessage,
+)
+from wsproto.utilities import ProtocolError
+
+from studio.errors import InvalidInput
+
+READ_BYTES = 1 << 16
+WRITE_BYTES = 1 << 18
+READS_AT_ONCE = 16
+OUT_LIMIT_BYTES = 1 << 20  # with so much unsent, nothing is read either: answers to pings must not pile up
+HANDSHAKE_HEADERS = ("Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
+WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+TOO_LARGE = (1009, "message_too_large")
+
+
+class WebSocket:
+    """An accepted connection. Only ``wake`` may be called from another thread.
+
+    Attributes:
+        is_open: Messages can be sent: neither side has begun to close.
+        received: Messages of the client nobody has taken yet, oldest first.
+        fault: Close code and reason the client's own fault asks for; None while it has made none.
+    """
+
+    def __init__(self, connection: socket.socket, protocol: WSConnection, max_message_bytes: int) -> None:
+        self._connection, self._protocol, self._max_message_bytes = connection, protocol, max_message_bytes
+        self.is_open = True
+        self.received: deque[str | bytes] = deque()
+        self.fault: tuple[int, str] | None = None
+        self._out = bytearray()
+        self._parts: list[str | bytes] = []
+        self._part_bytes = 0
+        self._sent = self._read_by_client = 0
+        self._marked: int | None = None
+        self._marked_at = 0.0
+        self._has_ended = False  # the client's side is closed: nothing more will come
+        self._may_hold_more = False
+        self._wake_lock = threading.RLock()  # a signal handler may come between
+        self._waker, self._woken = socket.socketpair()
+        self._waker.setblocking(False)
+        self._woken.setblocking(False)
+        connection.setblocking(False)
+        self._selector = selectors.PollSelector()
+        self._selector.register(connection, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+
+    @classmethod
+    def accept(cls, environ: Mapping[str, Any], *, max_message_bytes: int) -> "WebSocket":
+        """Answer the handshake of a request.
+
+        No extension is agreed on: messages are short, and a compressed one could be far larger than it arrives.
+
+        Args:
+            environ: The request's WSGI environment, of gunicorn or Werkzeug.
+            max_message_bytes: Longest message the client may send.
+
+        Raises:
+            InvalidInput: The request is no handshake of WebSocket version 13.
+            RuntimeError: The server does not hand out its connections.
+        """
+        connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+        if connection is None:
+            raise RuntimeError("this server does not hand out its connections")
+        protocol = WSConnection(ConnectionType.SERVER)
+        try:
+            protocol.receive_data(_handshake_of(environ))
+            if not any(isinstance(event, Request) for event in protocol.events()):
+                raise InvalidInput("This is not a WebSocket handshake.")
+            answer = protocol.send(AcceptConnection())
+        except (ProtocolError, UnicodeError) as error:
+            raise InvalidInput(f"This is not a WebSocket handshake: {error}.") from error
+        accepted = cls(connection, protocol, max_message_bytes)
+        accepted._write(answer)
+        return accepted
+
+    @property
+    def is_clear(self) -> bool:
+        """True when the operating system has taken everything that was sent."""
+        return not self._out
+
+    @property
+    def unread(self) -> int:
+        """Messages sent that the client is not known to have read."""
+        return self._sent - self._read_by_client
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Monotonic time of the ping that is still unanswered; None when none is."""
+        return None if self._marked is None else self._marked_at
+
+    def wait(self, timeout_s: float) -> None:
+        """Read and write until something came, ``wake`` was called, or the time is over.
+
+        Args:
+            timeout_s: Longest wait; 0 only does what can be done at once.
+        """
+        if self._has_ended:
+            return
+        reads = 0 if self._is_full else selectors.EVENT_READ
+        self._selector.modify(self._connection, reads | (selectors.EVENT_WRITE if self._out else 0))
+        ready = self._selector.select(0 if self._may_hold_more else max(timeout_s, 0))
+        if any(key.fileobj is self._woken for key, _ in ready):
+            with contextlib.suppress(BlockingIOError):
+                self._woken.recv(READ_BYTES)
+        self._write()
+        self._read()
+
+    def wake(self) -> None:
+        """End a ``wait`` of the serving thread; from any thread or signal handler, and after the end too."""
+        with self._wake_lock, contextlib.suppress(OSError):  # full: it wakes anyway; closed: nobody waits
+            self._waker.send(b"\0")
+
+    def send(self, text: str) -> None:
+        """Send a message; kept while the client does not read, so look at ``is_clear`` before the next."""
+        if self.is_open:
+            self._sent += 1
+            self._put(TextMessage(data=text))
+
+    def mark(self) -> None:
+        """Ask the client how far it has read, unless it has read all or has not answered yet."""
+        if self.is_open and self._marked is None and self.unread:
+            self._marked, self._marked_at = self._sent, time.monotonic()
+            self._put(Ping(payload=str(self._sent).encode()))
+
+    def close(self, code: int, reason: str, *, linger_s: float) -> None:
+        """Close with a code, and wait until the client has read it and closed too.
+
+        What the client still sends is read and dropped meanwhile: a connection that is closed over unread data is
+        reset, and a reset takes the code with it.
+
+        Args:
+            code: Close code.
+            reason: At most 123 bytes.
+            linger_s: Longest wait.
+        """
+        if self.is_open:
+            self.is_open = False
+            self._put(CloseConnection(code=code, reason=reason))
+        deadline = time.monotonic() + linger_s
+        is_half_closed = False
+        while not self._has_ended and (left_s := deadline - time.monotonic()) > 0:
+            if self.is_clear and self._has_said_goodbye and not is_half_closed:
+                is_half_closed = True
+                with contextlib.suppress(OSError):
+                    self._connection.shutdown(socket.SHUT_WR)
+            self.wait(left_s)
+
+    def release(self) -> None:
+        """Give the connection back to the server, which closes it."""
+        self.is_open = False
+        self._selector.close()
+        with self._wake_lock:
+            self._waker.close()
+            self._woken.close()
+        with contextlib.suppress(OSError):
+            self._connection.setblocking(True)
+            self._connection.shutdown(socket.SHUT_RDWR)  # the server has nothing left to wait for
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._out) > OUT_LIMIT_BYTES
+
+    @property
+    def _has_said_goodbye(self) -> bool:
+        return self.fault is not None or self._protocol.state.name == "CLOSED"
+
+    def _put(self, event: Event) -> None:
+        with contextlib.suppress(ProtocolError):  # the client has closed meanwhile
+            self._write(self._protocol.send(event))
+
+    def _write(self, data: bytes = b"") -> None:
+        self._out += data
+        try:
+            while self._out and not self._has_ended:
+                taken = self._connection.send(bytes(self._out[:WRITE_BYTES]))
+                del self._out[:taken]
+        except WOULD_BLOCK:
+            return
+        except OSError:
+            self._end()
+
+    def _read(self) -> None:
+        self._may_hold_more = False
+        try:
+            for _ in range(READS_AT_ONCE):
+                if self._has_ended or self._is_full:
+                    return
+                data = self._connection.recv(READ_BYTES)
+                self._take(data) if data else self._end()
+        except WOULD_BLOCK:
+            return
+        except OSError:
+            self._end()
+        else:
+            self._may_hold_more = True
+
+    def _take(self, data: bytes) -> None:
+        if self.fault is not None and self.fault != TOO_LARGE:
+            return  # after a broken frame nothing that follows can be told apart
+        try:
+            self._protocol.receive_data(data)
+            for event in self._protocol.events():
+                self._handle(event)
+        except ProtocolError:
+            self.fault = self.fault or (1002, "protocol_error")
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, Ping):
+            self._put(event.response())
+        elif isinstance(event, Pong):
+            self._note_answer(bytes(event.payload))
+        elif isinstance(event, CloseConnection):
+            self._hear_close(event)
+        elif isinstance(event, TextMessage | BytesMessage) and self.fault is None:
+            self._collect(event)
+
+    def _note_answer(self, payload: bytes) -> None:
+        if self._marked is not None and payload == str(self._marked).encode():
+            self._read_by_client, self._marked = self._marked, None
+
+    def _hear_close(self, event: CloseConnection) -> None:
+        if self._protocol.state.name == "OPEN":  # not the client's close but a frame that breaks the protocol
+            self.fault = self.fault or (int(event.code), "protocol_error")
+            return
+        if self.is_open:
+            self._put(event.response())
+        self.is_open = False
+
+    def _collect(self, event: TextMessage | BytesMessage) -> None:
+        data: str | bytes = event.data if isinstance(event.data, str) else bytes(event.data)
+        self._part_bytes += len(data.encode()) if isinstance(data, str) else len(data)
+        if self._part_bytes > self._max_message_bytes:
+            self.fault, self._parts = TOO_LARGE, []
+            return
+        self._parts.append(data)
+        if event.message_finished:
+            is_text = isinstance(event, TextMessage)
+            whole: str | bytes = "".join(self._parts) if is_text else b"".join(self._parts)  # type: ignore[arg-type]
+            self.received.append(whole)
+            self._parts, self._part_bytes = [], 0
+
+    def _end(self) -> None:
+        self._has_ended, self.is_open = True, False
+        self._out.clear()
+
+
+def _handshake_of(environ: Mapping[str, Any]) -> bytes:
+    given = {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}") for name in HANDSHAKE_HEADERS}
+    lines = ["GET / HTTP/1.1", *(f"{name}: {value}" for name, value in given.items() if value is not None)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
