@@ -19,7 +19,10 @@ FloatArray = npt.NDArray[np.float64]
 
 UNKNOWN = -1.0  # the code of a category the reader has never seen; a missing one is NaN
 LARGEST = 1e30  # forests compute in single precision, and squares must stay finite
+FEW_ROWS = 32  # so few are read one by one sooner than their distinct cells are found
 DATE_PARTS = ("days", "year", "month", "day", "weekday", "hour", "minute")
+# Object columns whose equal cells are of one kind; elsewhere True equals 1, and lists cannot be compared.
+_PLAIN_KINDS = frozenset({"string", "integer", "floating", "mixed-integer-float", "boolean", "empty"})
 _TRUTH = {"true": 1.0, "t": 1.0, "yes": 1.0, "y": 1.0, "1": 1.0, "on": 1.0}
 _TRUTH |= {"false": 0.0, "f": 0.0, "no": 0.0, "n": 0.0, "0": 0.0, "off": 0.0}
 
@@ -179,12 +182,10 @@ def read_stamps(column: "pd.Series[Any]") -> "pd.Series[Any]":
 def _distinct(column: "pd.Series[Any]") -> tuple[list[Any], npt.NDArray[np.int64]]:
     """Distinct cells, and for each row which it is (-1 for missing)."""
     values = column.to_numpy(dtype=object)
-    if len(values) <= 32:
+    is_plain = column.dtype != object or pd.api.types.infer_dtype(values) in _PLAIN_KINDS
+    if len(values) <= FEW_ROWS or not is_plain:
         return values.tolist(), np.arange(len(values))
-    try:
-        positions, unique = pd.factorize(column if column.dtype != object else values)
-    except TypeError:  # cells that cannot be hashed, such as lists
-        return values.tolist(), np.arange(len(values))
+    positions, unique = pd.factorize(column if column.dtype != object else values)
     return list(unique), positions.astype(np.int64)
 
 

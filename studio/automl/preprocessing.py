@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler, TargetEncoder
 
@@ -248,9 +249,9 @@ class _Categories:
         n_classes = len(np.unique(y)) if self.is_classification else 0
         kind = "continuous" if not self.is_classification else "binary" if n_classes == 2 else "multiclass"
         smallest = int(np.bincount(np.unique(y, return_inverse=True)[1]).min()) if n_classes else len(y)
-        self.targets = TargetEncoder(
-            target_type=kind, cv=max(2, min(5, smallest)), shuffle=True, random_state=self.random_state
-        )
+        folds = StratifiedKFold if n_classes and smallest > 1 else KFold
+        parts = folds(max(2, min(5, smallest)), shuffle=True, random_state=self.random_state)
+        self.targets = TargetEncoder(target_type=kind, cv=parts)
         encoded = np.asarray(self.targets.fit_transform(slots, y), dtype=np.float64)
         self.origins = np.repeat(self.origins, encoded.shape[1] // slots.shape[1])
         return encoded
