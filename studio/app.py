@@ -23,7 +23,7 @@ from studio.models.views import bp as models_bp
 from studio.organizations import service as organizations
 
 from studio.performance.views import bp as performance_bp
-# TODO from studio.predictions.views import bp as predictions_bp
+from studio.predictions.views import bp as predictions_bp
 from studio.registry.views import bp as registry_bp
 from studio.runtime import Runtime
 from studio.settings.views import bp as settings_bp
@@ -54,7 +54,7 @@ BLUEPRINTS = (
     stream_bp,
     performance_bp,
     registry_bp,
-    # TODO     predictions_bp,
+    predictions_bp,
     audit_bp,
     auth_bp,
     health_bp,

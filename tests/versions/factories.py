@@ -63,7 +63,7 @@ def add_by_client(runtime, model, source=EMPTY_FOLDER):
 @cache
 def classifier():
     """A fitted pipeline for ``late``, with gaps filled."""
-    return _pipeline(LogisticRegression()).fit(parcels()[FEATURES], parcels()["late"])
+    return _pipeline(LogisticRegression(max_iter=5000)).fit(parcels()[FEATURES], parcels()["late"])
 
 
 @cache

@@ -7,6 +7,7 @@ from studio.versions.service.reading import (
     find_version,
     get_version,
     has_ready_version,
+    has_version,
     list_versions,
     model_file_key,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "find_version",
     "get_version",
     "has_ready_version",
+    "has_version",
     "list_versions",
     "model_file_key",
     "promote_version",

@@ -92,6 +92,15 @@ def has_ready_version(stores: Stores, model_id: str) -> bool:
     return any(version.status is VersionStatus.READY for version in versions)
 
 
+def has_version(stores: Stores, model_id: str) -> bool:
+    """Whether a model has any version, whatever its state.
+
+    Raises:
+        ModelNotFound: There is no such model.
+    """
+    return bool(stores.registry.list_versions(models.get_model(stores, model_id).name))
+
+
 def record_of(stores: Stores, model_id: str, version: ModelVersion) -> VersionRecord:
     """A version with its files and its latest promotion."""
     files = VersionFiles(
