@@ -127,7 +127,9 @@ def test_only_a_ready_version_predicts(open_stores, model, ask, status):
     assert refusal(ask(version_id="ver-001")) == (422, "version_not_ready")
 
 
-@pytest.mark.parametrize("source", [EMPTY_FOLDER, "mlflow-artifacts:/workspaces/other/1/x", "runs:/0123456789abcdef/model"])
+@pytest.mark.parametrize(
+    "source", [EMPTY_FOLDER, "mlflow-artifacts:/workspaces/other/1/x", "runs:/0123456789abcdef/model"]
+)
 def test_a_version_without_its_files_is_not_ready(runtime, model, ask, source):
     number = add_by_client(runtime, model, source)
     assert refusal(ask(version_id=f"ver-{number:03d}")) == (422, "version_not_ready")
