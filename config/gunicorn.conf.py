@@ -3,6 +3,9 @@
 What may vary comes from the settings (``config/default.toml``); here stands how gunicorn is used.
 """
 
+import gc
+import logging
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -41,6 +44,12 @@ def on_starting(server):
         prepare_databases(settings)
 
 
+def when_ready(server):
+    """In the master, before the first fork: what is loaded stays out of the garbage collector's rounds, which
+    would copy the pages shared with the workers."""
+    gc.freeze()
+
+
 def post_fork(server, worker):
     """In each new worker: it must not outlive the master, nor share its connections."""
     die_with_parent(server.pid)
@@ -50,6 +59,15 @@ def post_fork(server, worker):
 def post_worker_init(worker):
     """In each worker, when gunicorn's own signal handlers stand."""
     close_sockets_on_sigterm()
+
+
+def worker_exit(server, worker):
+    """In a worker, when its calls are answered: end without taking the interpreter down, which frees what MLflow
+    loaded object by object and so copies the master's memory for seconds."""
+    # One that failed at its start must tell so by its exit code; the master calls this too, for a worker it lost.
+    if worker.booted and worker.pid == os.getpid():
+        logging.shutdown()
+        os._exit(0)
 
 
 def child_exit(server, worker):

@@ -57,7 +57,34 @@ def make_api(app: Flask, public_url: str) -> Api:
 def document_of(api: Api) -> dict[str, Any]:
     """The OpenAPI document of every operation registered."""
     document: dict[str, Any] = api.spec.to_dict()
+    for item in document["paths"].values():
+        for operation in item.values():
+            for parameter in operation.get("parameters", ()) if isinstance(operation, dict) else ():
+                _take_null_out(parameter["schema"])
+    _let_null_in(document)
     return document
+
+
+def _take_null_out(schema: dict[str, Any]) -> None:
+    """A parameter is there or not: null, which stands for "not given" in our schemas, cannot be sent."""
+    kinds = schema.get("type")
+    if isinstance(kinds, list):
+        left = [kind for kind in kinds if kind != "null"]
+        schema["type"] = left[0] if len(left) == 1 else left
+
+
+def _let_null_in(node: Any) -> None:
+    """Say no default where it is null, and list null among the choices that may be null: apispec does not."""
+    if isinstance(node, list):
+        for item in node:
+            _let_null_in(item)
+    elif isinstance(node, dict):
+        if node.get("default", "") is None:
+            del node["default"]
+        if "enum" in node and "null" in node.get("type", ()) and None not in node["enum"]:
+            node["enum"] = [*node["enum"], None]
+        for item in node.values():
+            _let_null_in(item)
 
 
 def render_page() -> Response:

@@ -55,7 +55,7 @@ def test_the_document_is_valid_and_names_every_route(app):
     schemathesis.openapi.from_dict(document).validate()
     described = {(path, method) for path, entry in document["paths"].items() for method in entry}
     for rule in app.url_map.iter_rules():
-        if rule.endpoint == "docs_asset" or "_alias_" in rule.endpoint:
+        if rule.websocket or rule.endpoint == "docs_asset" or "_alias_" in rule.endpoint:
             continue
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
         for method in rule.methods - {"HEAD", "OPTIONS"}:
@@ -78,3 +78,23 @@ def test_the_page_takes_nothing_from_another_host(client):
     assert addresses
     for address in addresses:
         assert client.get(address).status_code == 200, address
+
+
+def test_the_document_says_where_null_may_stand(client):
+    document = client.get("/api/v1/openapi.json").json
+    status = parameter_of(document, "/api/v1/models", "status")
+    assert status["type"] == "string"
+    assert set(status["enum"]) == {"draft", "training", "ready", "archived", "failed"}
+
+    def check(node):
+        if isinstance(node, dict):
+            assert node.get("default", "") is not None
+            assert "enum" not in node or "null" not in node.get("type", ()) or None in node["enum"]
+        for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            check(item)
+
+    check(document)
+
+
+def parameter_of(document, path, name):
+    return next(item["schema"] for item in document["paths"][path]["get"]["parameters"] if item["name"] == name)
