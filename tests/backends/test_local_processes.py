@@ -23,7 +23,7 @@ PATIENCE_S = 60
 @pytest.fixture(scope="module")
 def executor() -> Iterator[LocalProcesses]:
     environment = {name: value for name, value in os.environ.items() if name != "STUDIO_SIGNING_SECRET"}
-    made = LocalProcesses(environment=environment, preload=["numpy"], threads=3)
+    made = LocalProcesses(environment=environment, preload=["numpy.random"], threads=3)
     yield made
     made.close()
 
@@ -173,6 +173,21 @@ def test_nothing_survives_an_owner_that_is_killed(pipe: str, tmp_path: Path) -> 
         with watched([*family, str(server.pid)]) as descriptors:
             owner.send_signal(signal.SIGKILL)
             assert_all_end(descriptors)
+
+
+def test_a_run_does_not_outlive_its_fork_server(pipe: str, tmp_path: Path) -> None:
+    inner = str(tmp_path / "inner")
+    os.mkfifo(inner)
+    with subprocess.Popen([sys.executable, "-m", STORIES, pipe, inner]) as owner:
+        heard(pipe)
+        run, *others = heard(inner)
+        with watched([run]) as descriptors:
+            owner.send_signal(signal.SIGSTOP)  # so that it cannot clear up
+            psutil.Process(int(run)).parent().kill()
+            assert_all_end(descriptors)
+        owner.kill()
+    for pid in others:
+        os.kill(int(pid), signal.SIGKILL)
 
 
 def test_a_closed_executor_has_ended_everything(pipe: str) -> None:

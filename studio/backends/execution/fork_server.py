@@ -101,18 +101,18 @@ class ForkServer:
 
     def _reap(self) -> None:
         """Take leave of children that have ended; runs are told of, and their leftovers killed."""
-        any_ended = False
-        while (ended := _ended_child()) is not None:
-            any_ended = True
-            number = self._running.pop(ended, None)
-            if number is not None:
-                _kill_tree(ended)  # while its id cannot be taken by another
-            _, status = os.waitpid(ended, 0)
-            if number is not None:
-                self._tell(Exited(number, os.waitstatus_to_exitcode(status)))
-        for child in psutil.Process().children() if any_ended else ():
+        ended: list[Exited] = []
+        is_any_gone = False
+        while (gone := _next_gone()) is not None:
+            is_any_gone = True
+            pid, status = gone
+            if pid in self._running:
+                ended.append(Exited(self._running.pop(pid), os.waitstatus_to_exitcode(status)))
+        for child in psutil.Process().children() if is_any_gone else ():
             if child.pid not in self._running:  # an orphan of a run that is no more
                 _kill_tree(child.pid)
+        for message in ended:
+            self._tell(message)
 
     def _end_all(self) -> None:
         while children := psutil.Process().children():
@@ -126,12 +126,13 @@ class ForkServer:
             self._channel.send(message)
 
 
-def _ended_child() -> int | None:
+def _next_gone() -> tuple[int, int] | None:
+    """Process id and status of a child that has ended; None when there is none."""
     try:
-        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        pid, status = os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
         return None
-    return found.si_pid if found else None
+    return (pid, status) if pid else None
 
 
 def _kill_tree(pid: int) -> None:
