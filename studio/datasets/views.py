@@ -88,7 +88,7 @@ def delete_dataset(ctx: Context, dataset_id: str) -> None:
 
 def _name_of(file: FileStorage) -> str:
     """The file's own name, without folders and characters a name must not hold."""
-    last = (file.filename or "").replace("\\", "/").rpartition("/")[2]
+    last = (file.filename or "").rpartition("/")[2]
     name = "".join(char for char in last if unicodedata.category(char) not in ("Cc", "Cs")).strip()
     if not name:
         raise InvalidInput("1 field was refused", fields=[("/name", "is required, as the file has none")])

@@ -21,7 +21,8 @@ from studio.errors import InvalidInput
 DEFAULT_PORT = 5432
 CONNECT_TIMEOUT_S = 10
 QUERY_TIMEOUT_S = 300
-ROWS_AT_ONCE = 5000
+FIRST_ROWS, MOST_ROWS = 100, 5000
+PIECE_BYTES = 16 << 20  # rows are fetched by their size, as far as those before them tell it
 SELECT = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
 
 # By the numbers PostgreSQL gives its types; all others are kept as text.
@@ -122,23 +123,19 @@ def _options(credentials: Credentials) -> dict[str, Any]:
 
 def _stream(connection: Connection, query: str, target: Path, limit_bytes: int) -> None:
     # A cursor on the server takes one SELECT alone; without parameters a % in the query is just that.
-    options = {
-        "stream_results": True,
-        "no_parameters": True,
-        "yield_per": ROWS_AT_ONCE,
-        "postgresql_readonly": True,
-    }
+    options = {"stream_results": True, "no_parameters": True, "postgresql_readonly": True}
     result = connection.execution_options(**options).exec_driver_sql(query)
     schema = _schema_of(result)
     converters = [_converter_to(field.type) for field in schema]
-    size_bytes = 0
+    size_bytes, rows_at_once = 0, FIRST_ROWS
     with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        for rows in result.partitions():
+        while rows := result.fetchmany(rows_at_once):
             batch = _batch_of(rows, schema, converters)
             size_bytes += batch.nbytes
             if size_bytes > limit_bytes:
                 raise too_large(limit_bytes)
             writer.write_batch(batch)
+            rows_at_once = max(1, min(MOST_ROWS, PIECE_BYTES * len(rows) // max(batch.nbytes, 1)))
 
 
 def _schema_of(result: CursorResult[Any]) -> pa.Schema:
