@@ -181,11 +181,13 @@ def test_a_run_does_not_outlive_its_fork_server(pipe: str, tmp_path: Path) -> No
     with subprocess.Popen([sys.executable, "-m", STORIES, pipe, inner]) as owner:
         heard(pipe)
         run, *others = heard(inner)
-        with watched([run]) as descriptors:
-            owner.send_signal(signal.SIGSTOP)  # so that it cannot clear up
-            psutil.Process(int(run)).parent().kill()
-            assert_all_end(descriptors)
-        owner.kill()
+        try:
+            with watched([run]) as descriptors:
+                owner.send_signal(signal.SIGSTOP)  # so that it cannot clear up
+                psutil.Process(int(run)).parent().kill()
+                assert_all_end(descriptors)
+        finally:
+            owner.kill()
     for pid in others:
         os.kill(int(pid), signal.SIGKILL)
 
