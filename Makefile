@@ -20,6 +20,7 @@ setup: .venv/ready ## make .venv from the lock file
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
 	VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes config/requirements.lock
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@rm -rf model_studio.egg-info  # found before the installed package's own, it would hide newer entry points
 	@touch $@
 
 demo: setup ## go the whole way on real data: DATA=any.csv TARGET=column for your own, ARGS=--exit to stop at the end

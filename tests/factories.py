@@ -84,6 +84,7 @@ def make_model(stores, name="Late delivery risk", *, dataset=None, **facts) -> M
         "dataset_id": dataset.id if dataset else None,
         **facts,
     }
+    stores.note = None  # each call records its own change: neither the one before nor the one after is disturbed
     model = models.create_model(stores, name=name, **facts)
-    stores.note = None  # what is tested next may record its own change
+    stores.note = None
     return model

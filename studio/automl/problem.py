@@ -113,6 +113,16 @@ def check_table(frame: pd.DataFrame, plan: Plan) -> None:
     _read_target(frame[plan.target], plan)
 
 
+def check_target(column: "pd.Series[Any]", plan: Plan) -> None:
+    """Refuse a target nothing can be learned of, from the target's column alone.
+
+    Raises:
+        UntrainableTarget: It is empty, constant, not a number (regression) or has too many classes.
+        TooFewRows: There are not enough rows with a target to split.
+    """
+    _read_target(column, plan)
+
+
 def choose_features(frame: pd.DataFrame, plan: Plan) -> tuple[str, ...]:
     """The input columns: the plan's, or all others with a type."""
     if plan.features:
@@ -265,7 +275,7 @@ def _wants_class_weights(plan: Plan, y: npt.NDArray[Any], classes: npt.NDArray[A
     if classes is None or plan.imbalance == "none":
         return False
     rarest = np.bincount(y, minlength=len(classes)).min() / len(y)
-    return plan.imbalance == "class_weight" or (plan.metric in WEIGHTED_METRICS and rarest < RARE_SHARE)
+    return plan.imbalance == "class_weight" or (plan.metric in WEIGHTED_METRICS and bool(rarest < RARE_SHARE))
 
 
 def column_types_of(problem: Problem) -> Mapping[str, str]:

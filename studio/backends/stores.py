@@ -84,7 +84,7 @@ class Stores:
         """The time, aware, in UTC."""
         return self.clock()
 
-    def record_change(self, model_id: str | None, **details: Any) -> None:
+    def record_change(self, model_id: str | None, /, **details: Any) -> None:
         """Say what was changed: the edge then appends the call's audit entry; a call that says nothing leaves none.
 
         Raises:

@@ -1,7 +1,7 @@
 """What can be done with datasets, one file per group of verbs."""
 
 from studio.datasets.service.catalogue import DatasetFilter, delete_dataset, get_dataset, list_datasets
-from studio.datasets.service.contents import Preview, fetch_table, preview_dataset, profile_dataset
+from studio.datasets.service.contents import Preview, fetch_table, preview_dataset, profile_dataset, read_column
 from studio.datasets.service.links import (
     find_link,
     hold_dataset,
@@ -28,6 +28,7 @@ __all__ = [
     "list_incomplete",
     "preview_dataset",
     "profile_dataset",
+    "read_column",
     "release_dataset",
     "remove_rest",
     "unlink_dataset",

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
+import pandas as pd
+import pyarrow.parquet as pq
 
 from studio.backends.stores import Stores
 from studio.datasets.service.catalogue import get_dataset
@@ -95,6 +97,21 @@ def fetch_table(stores: Stores, dataset_id: str, path: Path) -> Dataset:
     except FileMissing as error:
         raise DatasetNotFound(dataset_id) from error
     return dataset
+
+
+def read_column(stores: Stores, dataset_id: str, column: str) -> "pd.Series[Any]":
+    """One column of a dataset as a pandas Series of shape (n_rows,), named like it; the others are not read.
+
+    Args:
+        stores: Open stores.
+        dataset_id: Id of the dataset.
+        column: Name of one of its columns.
+
+    Raises:
+        DatasetNotFound: The organization has no such dataset.
+    """
+    with _table_of(stores, get_dataset(stores, dataset_id)) as table:
+        return pq.read_table(table, columns=[column])[column].to_pandas().rename(column)
 
 
 @contextlib.contextmanager

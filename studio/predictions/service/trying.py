@@ -55,17 +55,8 @@ def try_model(stores: Stores, model_id: str, *, inputs: Mapping[str, Any], versi
         Overloaded: It did not answer in time.
         BackendDown: No model host could be started.
     """
-    name = models.get_model(stores, model_id).name
-    version = _choose_version(stores, model_id, version_id)
-    if version.status is not VersionStatus.READY:
-        raise VersionNotReady(version.id, version.status)
-    try:
-        columns = stores.registry.read_schema(name, version.number).inputs
-        address = stores.registry.storage_address(name, version.number)
-    except (BadKey, FileMissing) as error:  # an MLflow client may register a version of nothing
-        raise VersionNotReady(version.id, "without its model folder") from error
-    if columns is not None:
-        check_inputs(inputs, columns, at="/inputs")
+    with stores.open_apart(write=False) as reading:  # a model may take its time: no transaction waits for it
+        version, address = _find_model(reading, model_id, version_id, inputs)
     given = {"address": address}
     timeout_s = stores.config.predict_timeout_s
     answer = stores.hosts.predict(address, LOADER, given, [inputs], timeout_s=timeout_s)
@@ -78,6 +69,24 @@ def try_model(stores: Stores, model_id: str, *, inputs: Mapping[str, Any], versi
         latency_ms=round(answer.predict_ms, 3),
         predicted_at=stores.now(),
     )
+
+
+def _find_model(
+    stores: Stores, model_id: str, version_id: str | None, inputs: Mapping[str, Any]
+) -> tuple[ModelVersion, str]:
+    """The version to ask and where its model lies, once the inputs were found to fit it."""
+    name = models.get_model(stores, model_id).name
+    version = _choose_version(stores, model_id, version_id)
+    if version.status is not VersionStatus.READY:
+        raise VersionNotReady(version.id, version.status)
+    try:
+        columns = stores.registry.read_schema(name, version.number).inputs
+        address = stores.registry.storage_address(name, version.number)
+    except (BadKey, FileMissing) as error:  # an MLflow client may register a version of nothing
+        raise VersionNotReady(version.id, "without its model folder") from error
+    if columns is not None:
+        check_inputs(inputs, columns, at="/inputs")
+    return version, address
 
 
 def _choose_version(stores: Stores, model_id: str, version_id: str | None) -> ModelVersion:

@@ -15,7 +15,6 @@ from studio.models import service as models
 from studio.training.jobs.dispatcher import OpenFor
 from studio.training.service.requests import UNFINISHED
 from studio.training.tables import RunEventRow, RunRow
-from studio.versions import service as versions
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +42,6 @@ def _purge(open_stores: OpenFor, purge: models.Purge) -> bool:
         runs = select(RunRow.id).where(RunRow.model_id == purge.model_id)
         stores.db.execute(delete(RunEventRow).where(RunEventRow.run_id.in_(runs)))
         stores.db.execute(delete(RunRow).where(RunRow.model_id == purge.model_id))
-        versions.forget_model(stores, purge.model_id)
         models.end_purge(stores.db, purge.model_id)
     logger.info("deleted model purged", extra={"model_id": purge.model_id})
     return True

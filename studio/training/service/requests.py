@@ -5,6 +5,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from studio.automl.plan import Plan
+from studio.automl.problem import check_target
 from studio.backends.stores import Stores
 from studio.datasets import service as datasets
 from studio.domain import model_config
@@ -13,8 +15,7 @@ from studio.domain.identifiers import new_run_id
 from studio.domain.model_records import Model
 from studio.domain.run_records import TrainingRun
 from studio.domain.runs import EventType, Priority, RunStatus
-from studio.domain.tasks import TaskType
-from studio.errors import ConfigIncomplete, NoDataset, QuotaExceeded, RunInProgress, RunStateConflict
+from studio.errors import ConfigIncomplete, InvalidInput, NoDataset, QuotaExceeded, RunInProgress, RunStateConflict
 from studio.models import service as models
 from studio.organizations import service as organizations
 from studio.training.service.events import append_events
@@ -61,6 +62,7 @@ def start_run(
     model = models.get_model(stores, model_id)
     config = _config_for(stores, model, config_override or {})
     _refuse_incomplete(config, model)
+    _refuse_untrainable(stores, config, model)
     _refuse_beyond_quota(stores)
     assert model.dataset is not None
     row = _new_row(
@@ -117,7 +119,7 @@ def _config_for(stores: Stores, model: Model, override: Mapping[str, Any]) -> di
 def _refuse_incomplete(config: Mapping[str, Any], model: Model) -> None:
     if model.dataset is None:
         raise NoDataset("Link a dataset to the model first.")
-    if model.task_type is not TaskType.CLUSTERING and config["target_column"] is None:
+    if config["target_column"] is None:
         raise ConfigIncomplete(
             "Say which column to predict.",
             fields=[("/config_override/target_column", "is needed for training")],
@@ -127,6 +129,19 @@ def _refuse_incomplete(config: Mapping[str, Any], model: Model) -> None:
             "No feature column is left besides the target.",
             fields=[("/config_override/feature_columns", "must leave a column")],
         )
+
+
+def _refuse_untrainable(stores: Stores, config: Mapping[str, Any], model: Model) -> None:
+    """Look at the target itself: what no training could learn is better told now than by a failed run."""
+    assert model.dataset is not None
+    target = config["target_column"]
+    column = datasets.read_column(stores, model.dataset.dataset_id, target)
+    types = {known.name: str(known.type) for known in model.dataset.columns}
+    try:
+        check_target(column, Plan(task=str(model.task_type), target=target, column_types=types))  # type: ignore[arg-type]
+    except InvalidInput as error:
+        at = "/config_override/target_column"
+        raise InvalidInput(str(error), fields=[(at, str(error))]) from error
 
 
 def _features_of(config: Mapping[str, Any], dataset: DatasetLink) -> list[str]:
