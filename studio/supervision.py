@@ -73,9 +73,14 @@ class Child:
         self.kill()
         now = time.monotonic()
         self.failures = 1 if now - self._started >= SETTLED_S else self.failures + 1
-        self._due = now + min(FIRST_PAUSE_S * 2 ** (self.failures - 1), LONGEST_PAUSE_S)
+        self._due = now + self.pause_s
         self.process = None
         return code
+
+    @property
+    def pause_s(self) -> float:
+        """How long it is left alone after its latest end."""
+        return min(FIRST_PAUSE_S * 2 ** max(self.failures - 1, 0), LONGEST_PAUSE_S)
 
     @property
     def is_due(self) -> bool:

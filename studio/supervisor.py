@@ -76,7 +76,7 @@ class Supervisor:
             say: Tells people something in a line.
         """
         self._config, self._say = config, say
-        self._is_ready = False
+        self._is_ready = self._was_ready = False
         environment = child_environment(
             STUDIO_DATA_FOLDER=str(config.data_folder), STUDIO_HOST=config.host, STUDIO_PORT=str(config.port)
         )
@@ -126,12 +126,19 @@ class Supervisor:
                     return 1
                 if child.is_due:
                     child.start()
-            if not self._is_ready and is_ready(self._config.host, self._config.port):
-                self._is_ready = True
-                self._say(self._addresses(time.monotonic() - started))
+            if not self._is_ready:
+                self._look_for_readiness(started)
+
+    def _look_for_readiness(self, started: float) -> None:
+        all_run = all(child.process is not None for child in self._children)
+        self._is_ready = all_run and is_ready(self._config.host, self._config.port)
+        if self._is_ready:
+            self._say("Ready again." if self._was_ready else self._addresses(time.monotonic() - started))
+            self._was_ready = True
 
     def _go_on_after(self, child: Child, code: int) -> bool:
-        if not self._is_ready and child.failures >= GIVE_UP_AFTER:
+        self._is_ready = False
+        if not self._was_ready and child.failures >= GIVE_UP_AFTER:
             self._say(f"The {child.name} does not start (exit code {code}).\n{child.last_lines()}")
             return False
         self._say(f"The {child.name} ended with code {code}; it is started again.")
