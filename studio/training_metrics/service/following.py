@@ -90,7 +90,8 @@ class RunHub:
             followed.listeners[listener] = wake
             if not self._is_looking:
                 self._is_looking = True
-                threading.Thread(target=self._look_until_alone, name="run-hub", daemon=True).start()
+                self._thread = threading.Thread(target=self._look_until_alone, name="run-hub", daemon=True)
+                self._thread.start()
         return followed
 
     def leave(self, followed: FollowedRun, listener: object) -> None:
