@@ -14,20 +14,18 @@ from studio.backends.mlflow.guard import Guard
 from studio.backends.mlflow.mount import mount
 from studio.backends.stores import Note, Stores
 from studio.config import Config
-from studio.gatekeeper import make_gatekeeper
-from studio.domain.actors import Actor
-
 from studio.datasets.views import bp as datasets_bp
+from studio.domain.actors import Actor
+from studio.gatekeeper import make_gatekeeper
+from studio.health.views import bp as health_bp
 from studio.models import service as models
 from studio.models.views import bp as models_bp
 from studio.organizations import service as organizations
-
 from studio.performance.views import bp as performance_bp
 from studio.predictions.views import bp as predictions_bp
 from studio.registry.views import bp as registry_bp
 from studio.runtime import Runtime
 from studio.settings.views import bp as settings_bp
-
 from studio.training.views import bp as training_bp
 from studio.training_metrics.stream import bp as stream_bp
 from studio.training_metrics.views import bp as training_metrics_bp
@@ -39,8 +37,6 @@ from studio.web.limiter import CallLimiter
 from studio.web.openapi import install_assets, make_api
 from studio.web.paths import SlashesOff
 from studio.web.sockets import Sockets
-
-from studio.health.views import bp as health_bp
 from studio.web.telemetry import install_telemetry
 from studio.web.uploads import UploadRequest
 
@@ -82,7 +78,7 @@ def create_app(config: Config, runtime: Runtime | None = None) -> Flask:
         api.register_blueprint(blueprint)
     install_errors(app)  # after flask-smorest, which installs a handler of its own
     guard = Guard(runtime.connection, make_gatekeeper(edge, runtime))
-    app.wsgi_app = mount(SlashesOff(app.wsgi_app), guard=guard)  # type: ignore[method-assign]
+    app.wsgi_app = mount(SlashesOff(app.wsgi_app), guard=guard)  # type: ignore[assignment,method-assign]
     return app
 
 
@@ -93,9 +89,7 @@ def make_edge(app: Flask, runtime: Runtime) -> Edge:
         auth.check_not_revoked(stores)
         if not organizations.is_up_to_date(stores):
             with runtime.open_stores(stores.actor, write=True) as apart:
-                organizations.provision_member(
-                    apart, request_id=origin.request_id, ip_address=origin.ip_address
-                )
+                organizations.provision_member(apart, request_id=origin.request_id, ip_address=origin.ip_address)
 
     def append_audit(stores: Stores, action: str, note: Note, origin: Origin) -> None:
         audit.append_entry(

@@ -73,7 +73,9 @@ class Worker:
             environment=environment, preload=["studio.run_process"], threads=threads_per_run(config)
         )
         self._host_processes = LocalProcesses(
-            environment=environment, preload=["studio.backends.serving.host", "studio.backends.mlflow.loading"], threads=1
+            environment=environment,
+            preload=["studio.backends.serving.host", "studio.backends.mlflow.loading"],
+            threads=1,
         )
         self._hosts = HostSupervisor(
             self._host_processes, config.runtime_folder, max_hosts=config.max_hosts, idle_s=config.host_idle_s

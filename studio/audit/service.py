@@ -154,11 +154,9 @@ def hash_of(entry: AuditEntry) -> str:
     return hashlib.sha256(rfc8785.dumps(published)).hexdigest()
 
 
-def _select(stores: Stores, wanted: AuditFilter) -> Select[tuple[AuditRow]]:
+def _select(stores: Stores, wanted: AuditFilter) -> Select[AuditRow]:
     if wanted.action is not None and wanted.action not in ACTIONS:
-        raise InvalidInput(
-            "There is no such action.", fields=[("action", f"unknown action {wanted.action!r}")]
-        )
+        raise InvalidInput("There is no such action.", fields=[("action", f"unknown action {wanted.action!r}")])
     until = wanted.until or stores.now() + timedelta(seconds=1)
     since = wanted.since or until - DEFAULT_SPAN
     if since > until:

@@ -1,6 +1,7 @@
 """The chain of an organization, and its newest link."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import DDL, Index, Integer, String, Text, event
 from sqlalchemy.orm import Mapped, mapped_column
@@ -56,8 +57,12 @@ POSTGRES_GUARDS = [
     "CREATE TRIGGER audit_entries_no_truncate BEFORE TRUNCATE ON audit_entries "
     "FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()",
 ]
+
+
+def _guard(statement: str, dialect: str) -> Any:
+    return DDL(statement.replace("%", "%%")).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]
+
+
 for dialect, guards in (("sqlite", SQLITE_GUARDS), ("postgresql", POSTGRES_GUARDS)):
     for guard in guards:
-        event.listen(
-            AuditRow.__table__, "after_create", DDL(guard.replace("%", "%%")).execute_if(dialect=dialect)
-        )
+        event.listen(AuditRow.__table__, "after_create", _guard(guard, dialect))

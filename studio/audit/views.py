@@ -81,9 +81,7 @@ def _each(ctx: Context, query: dict[str, Any], model_id: str | None) -> Iterator
 
 def _dump_each(ctx: Context, wanted: service.AuditFilter) -> Iterator[dict[str, Any]]:
     schema = AuditEntryOut()
-    with ctx.stores.open_apart(
-        write=False
-    ) as stores:  # the call's own are closed while the answer is streamed
+    with ctx.stores.open_apart(write=False) as stores:  # the call's own are closed while the answer is streamed
         for entry in service.each_entry(stores, wanted):
             yield schema.dump(entry)
 

@@ -44,7 +44,9 @@ def check_not_revoked(stores: Stores) -> None:
         TokenRevoked: It was.
     """
     token_id = stores.actor.token_id
-    if token_id is not None and stores.db.get(RevokedTokenRow, (stores.organization, token_id)):
+    if token_id is None:
+        return
+    if stores.db.get(RevokedTokenRow, (stores.organization, token_id)) is not None:
         raise TokenRevoked("The token was revoked; get a new one.")
 
 
@@ -56,9 +58,7 @@ def revoke_token(stores: Stores) -> None:
     """
     actor = stores.actor
     if actor.token_id is None or actor.expires_at is None:
-        raise InvalidInput(
-            "A token without `jti` cannot be revoked singly.", fields=[("Authorization", "no jti")]
-        )
+        raise InvalidInput("A token without `jti` cannot be revoked singly.", fields=[("Authorization", "no jti")])
     dialect = sqlite if stores.db.get_bind().dialect.name == "sqlite" else postgresql
     stores.db.execute(
         dialect.insert(RevokedTokenRow)

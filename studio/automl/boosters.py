@@ -50,6 +50,8 @@ class LightGBM(EstimatorFamily):
             "reg_lambda": FloatRange(1e-4, 10.0, log=True),
             "extra_trees": Choice((False, True)),
             "cat_smooth": FloatRange(0.01, 100.0, log=True),
+            "max_cat_to_onehot": IntRange(4, 100, log=True),
+            "min_data_per_group": IntRange(2, 100, log=True),
         }
 
     def default(self, task: str) -> Mapping[str, Any]:
@@ -63,6 +65,8 @@ class LightGBM(EstimatorFamily):
             "reg_lambda": 1e-3,
             "extra_trees": False,
             "cat_smooth": 10.0,
+            "max_cat_to_onehot": 6,
+            "min_data_per_group": 20,
             "n_estimators": MAX_ROUNDS,
         }
 
@@ -178,7 +182,7 @@ class XGBoost(EstimatorFamily):
             "subsample": 0.9,
             "reg_alpha": 1e-4,
             "reg_lambda": 1.0,
-            "max_cat_to_onehot": 8,
+            "max_cat_to_onehot": 4,
             "n_estimators": MAX_ROUNDS,
         }
 

@@ -130,8 +130,9 @@ class EstimatorFamily(abc.ABC):
         for name in params:
             if name not in names:
                 raise bad_hyperparameter(self.name, name, "there is no such hyperparameter")
-        check_number_kinds(self.name, self.space(task), params)
         constraints = getattr(self.estimator_class(task), "_parameter_constraints", {})
+        loose = {n: v for n, v in params.items() if n not in constraints or isinstance(v, bool)}
+        check_number_kinds(self.name, self.space(task), loose)
         for name, value in params.items():
             try:
                 validate_parameter_constraints(constraints, {name: value}, self.name)

@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 CACHE_BYTES = 400_000_000
-SMALL_CELLS = 50_000  # matrices up to here are fitted faster by one core than by several that wait for each other
+SMALL_CELLS = 1_000_000  # matrices up to here are fitted faster by one core than by several that wait for each other
 
 
 @dataclass(frozen=True)

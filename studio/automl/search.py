@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -104,6 +105,8 @@ class Studies:
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         storage = JournalStorage(_JournalFile(journal))
+        # After a restart the sampler must not draw again what it drew before.
+        n_earlier = sum(len(storage.get_all_trials(study._study_id)) for study in storage.get_all_studies())
         goal = "maximize" if direction_of(problem.metric) == "max" else "minimize"
         pruner = _make_pruner(plan, len(problem.folds))
         self.is_pruning = plan.pruner != "none"
@@ -115,7 +118,7 @@ class Studies:
                 study_name=name,
                 storage=storage,
                 direction=goal,
-                sampler=_make_sampler(plan, index, observer),
+                sampler=_make_sampler(plan, (index, n_earlier), observer),
                 pruner=pruner,
                 load_if_exists=True,
             )
@@ -195,12 +198,12 @@ def _distribution(wanted: Range) -> BaseDistribution:
     return CategoricalDistribution(wanted.options)
 
 
-def _make_sampler(plan: Plan, index: int, observer: Observer) -> optuna.samplers.BaseSampler:
-    seed = (plan.validation.random_state + index) % 2**32
+def _make_sampler(plan: Plan, key: tuple[int, int], observer: Observer) -> optuna.samplers.BaseSampler:
+    seed = int(np.random.SeedSequence([plan.validation.random_state, *key]).generate_state(1)[0])
     kind: str = plan.sampler
     needed = {"cmaes": "cmaes", "gp": "torch"}.get(kind)
     if needed is not None and importlib.util.find_spec(needed) is None:
-        if index == 0:
+        if key[0] == 0:
             observer.log(
                 "warning", f"[Training] the sampler {kind} needs {needed}, which is not installed; tpe is used"
             )

@@ -9,9 +9,7 @@ from studio.domain.permissions import Role
 
 def grant_role(stores: Stores, model_id: str, user_id: str, role: Role) -> None:
     """Give a member a role on a model, in place of the one it had."""
-    stores.db.merge(
-        RoleRow(model_id=model_id, user_id=user_id, organization=stores.organization, role=str(role))
-    )
+    stores.db.merge(RoleRow(model_id=model_id, user_id=user_id, organization=stores.organization, role=str(role)))
     stores.db.flush()
 
 
@@ -26,7 +24,7 @@ def has_any_role(stores: Stores) -> bool:
     return bool(stores.db.scalar(select(exists(_of_caller(stores)))))
 
 
-def select_model_ids(stores: Stores) -> Select[tuple[str]]:
+def select_model_ids(stores: Stores) -> Select[str]:
     """A query for the ids of the models the caller has a role on, to be used within others."""
     return _of_caller(stores)
 
@@ -36,7 +34,7 @@ def forget_model(stores: Stores, model_id: str) -> None:
     stores.db.execute(delete(RoleRow).where(RoleRow.model_id == model_id))
 
 
-def _of_caller(stores: Stores) -> Select[tuple[str]]:
+def _of_caller(stores: Stores) -> Select[str]:
     return select(RoleRow.model_id).where(
         RoleRow.organization == stores.organization, RoleRow.user_id == stores.actor.user_id
     )

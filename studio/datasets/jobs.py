@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,8 @@ from studio.datasets import service
 from studio.db.session import Database
 from studio.domain.actors import Actor, system_actor
 from studio.errors import BackendDown
+
+SILENT_FOR = timedelta(minutes=10)  # longest pause in the writing of one file
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +28,8 @@ class OpenFor(Protocol):
 def sweep_incomplete(database: Database, open_stores: OpenFor, data_folder: Path) -> int:
     """Remove the files and rows of deleted datasets, and of uploads whose process died; safe to repeat.
 
-    Every step can be cut off: the row, which says what is to be done, goes last.
+    Every step can be cut off: the row, which says what is to be done, goes last. A file that was being written when
+    its process died has no key yet, and goes once it is old enough.
 
     Args:
         database: The own tables.
@@ -36,6 +40,8 @@ def sweep_incomplete(database: Database, open_stores: OpenFor, data_folder: Path
         How many datasets went.
     """
     sweep_work_folders(data_folder / "uploads")
+    with open_stores(system_actor("-"), write=False) as stores:
+        stores.files.sweep(SILENT_FOR.total_seconds())
     with database.transaction(write=False) as db:
         waiting = service.list_incomplete(db)
     return sum(_sweep(open_stores, incomplete) for incomplete in waiting)

@@ -26,6 +26,7 @@ class Training:
         self.trials = 0
         self.best: float | None = None
         self.best_algorithm = ""
+        self.scores: dict[str, list[float]] = {}
         self.logs: deque[str] = deque(maxlen=LOG_LINES)
         self.end: dict[str, Any] = {}
 
@@ -36,12 +37,22 @@ class Training:
             self.progress = message
         elif kind == "trial":
             self.trials += 1
+            scores = self.scores.setdefault(message["algorithm"], [])
+            scores.extend([message["score"]] if message["score"] is not None else [])
             if message["best_score"] is not None and message["best_score"] != self.best:
                 self.best, self.best_algorithm = message["best_score"], message["algorithm"]
         elif kind == "log":
             self.logs.append(f"{message['level']:<7} {message['message']}")
         elif kind in TERMINAL:
             self.end = message
+
+    def candidates(self) -> list[tuple[str, int, float]]:
+        """Every algorithm that finished a trial, with how many and its best score, the best first."""
+        known = [score for scores in self.scores.values() for score in scores]
+        more_is_better = self.best is None or self.best >= max(known)
+        best_of = max if more_is_better else min
+        found = [(name, len(scores), best_of(scores)) for name, scores in self.scores.items() if scores]
+        return sorted(found, key=lambda one: one[2], reverse=more_is_better)
 
     def render(self) -> Group:
         """The live view."""
@@ -54,20 +65,12 @@ class Training:
         facts.add_row("time left", "-" if eta is None else f"about {eta:.0f} s")
         bar = Table.grid(padding=(0, 1))
         bar.add_row(ProgressBar(total=1.0, completed=share, width=48), f"{share:.0%}")
-        return Group(
-            bar, facts, *[Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in self.logs]
-        )
+        return Group(bar, facts, *[Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in self.logs])
 
 
-def follow_training(console: Console, address: str, token: str, model_id: str, run_id: str) -> dict[str, Any]:
-    """Show a run until it ends.
-
-    Returns:
-        Its last message: ``completed``, ``failed`` or ``cancelled``.
-    """
-    url = (
-        f"{address.replace('http', 'ws', 1)}/api/v1/models/{model_id}/training-metrics/stream?run_id={run_id}"
-    )
+def follow_training(console: Console, address: str, token: str, model_id: str, run_id: str) -> Training:
+    """Show a run until it ends; returns all that its messages told."""
+    url = f"{address.replace('http', 'ws', 1)}/api/v1/models/{model_id}/training-metrics/stream?run_id={run_id}"
     training = Training()
     if console.is_terminal:
         with Live(training.render(), console=console, refresh_per_second=8) as live:
@@ -79,7 +82,7 @@ def follow_training(console: Console, address: str, token: str, model_id: str, r
             training.take(message)
             if message["type"] in ("progress", "trial", *TERMINAL):
                 console.print(_line(message), soft_wrap=True, highlight=False)
-    return training.end
+    return training
 
 
 def messages_of(url: str, token: str) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from studio.config import Config, child_environment
 from studio.demo.client import MODELS, CallFailed, StudioClient, is_ready
-from studio.demo.live import follow_training
+from studio.demo.live import Training, follow_training
 from studio.demo.table import BadTable, DemoTable, load_table
 
 READY_WITHIN_S = 60.0
@@ -65,32 +65,36 @@ def running_service(console: Console) -> Iterator[tuple[str, dict[str, str]]]:
     environment = child_environment(STUDIO_DATA_FOLDER=str(folder), STUDIO_PORT=str(port))
     address = f"http://{config.host}:{port}"
     started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "studio.cli", "up"], env=environment, stdout=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([sys.executable, "-m", "studio.cli", "up"], env=environment, stdout=subprocess.DEVNULL)
     try:
         while not is_ready(address):
             if process.poll() is not None:
                 raise DemoFailed(f"the service ended with status {process.returncode}; see {folder}/logs")
             if time.monotonic() - started > READY_WITHIN_S:
-                raise DemoFailed(
-                    f"the service was not ready within {READY_WITHIN_S:.0f} s; see {folder}/logs"
-                )
+                raise DemoFailed(f"the service was not ready within {READY_WITHIN_S:.0f} s; see {folder}/logs")
             time.sleep(0.1)
         console.print(f"ready at {address} after {time.monotonic() - started:.1f} s, everything in {folder}")
         yield address, environment
     finally:
-        with contextlib.suppress(KeyboardInterrupt):
-            process.send_signal(signal.SIGTERM)
-            process.wait(STOPS_WITHIN_S)
+        _stop(process)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(STOPS_WITHIN_S)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        process.kill()  # what it started dies with it
+        process.wait()
 
 
 def _go(console: Console, client: StudioClient, table: DemoTable, budget_s: int) -> None:
     dataset = _upload(console, client, table)
     task = _profile(console, client, dataset, table)
     model = _create_model(console, client, table, dataset, task, budget_s)
-    version_id = _train(console, client, model["id"])
-    _show_candidates(console, client, model["id"])
+    training = _train(console, client, model["id"])
+    _show_candidates(console, client, model["id"], training)
+    version_id = training.end["version_id"]
     _show_performance(console, client, model["id"], version_id)
     _promote(console, client, model["id"], version_id)
     _predict(console, client, model, dataset, table)
@@ -100,9 +104,7 @@ def _go(console: Console, client: StudioClient, table: DemoTable, budget_s: int)
 def _upload(console: Console, client: StudioClient, table: DemoTable) -> dict[str, Any]:
     console.rule("2  Upload a table")
     files = {"file": (table.filename, table.content)}
-    dataset: dict[str, Any] = client.json(
-        "POST", f"{MODELS}/datasets", files=files, data={"name": table.name}
-    )
+    dataset: dict[str, Any] = client.json("POST", f"{MODELS}/datasets", files=files, data={"name": table.name})
     console.print(
         f"{dataset['id']} {dataset['name']!r}: {dataset['rows']} rows, {len(dataset['columns'])} columns, "
         f"{dataset['size_bytes']} bytes, sha256 {dataset['fingerprint'][:12]}…"
@@ -115,16 +117,12 @@ def _upload(console: Console, client: StudioClient, table: DemoTable) -> dict[st
 
 def _profile(console: Console, client: StudioClient, dataset: dict[str, Any], table: DemoTable) -> str:
     console.rule("3  Profile it")
-    profile = client.json(
-        "GET", f"{MODELS}/datasets/{dataset['id']}/profile", params={"target_column": table.target}
-    )
+    profile = client.json("GET", f"{MODELS}/datasets/{dataset['id']}/profile", params={"target_column": table.target})
     shown = Table("column", "type", "missing", "distinct", "mean or most frequent")
     for column in profile["column_profiles"][:12]:
         top = column.get("top_values") or [{"value": "", "count": 0}]
         typical = f"{column['mean']:.4g}" if column.get("mean") is not None else str(top[0]["value"])
-        shown.add_row(
-            column["name"], column["type"], str(column["missing"]), str(column["distinct"]), typical
-        )
+        shown.add_row(column["name"], column["type"], str(column["missing"]), str(column["distinct"]), typical)
     console.print(shown)
     for warning in profile["warnings"]:
         console.print(f"[yellow]{warning['code']}[/yellow] {warning['column'] or ''}: {warning['message']}")
@@ -152,29 +150,26 @@ def _create_model(
     return model
 
 
-def _train(console: Console, client: StudioClient, model_id: str) -> str:
+def _train(console: Console, client: StudioClient, model_id: str) -> Training:
     console.rule("5  Train it")
     run = client.json("POST", f"{MODELS}/{model_id}/train", json={"run_label": "demo"})
     started = time.monotonic()
-    end = follow_training(console, client.address, client.token, model_id, run["run_id"])
+    training = follow_training(console, client.address, client.token, model_id, run["run_id"])
+    end = training.end
     if end.get("type") != "completed":
         raise DemoFailed(f"the training ended {end.get('type', 'without a word')}: {end.get('message', '')}")
     console.print(f"{end['version_id']} made by {end['algorithm']} in {time.monotonic() - started:.1f} s")
-    return str(end["version_id"])
+    return training
 
 
-def _show_candidates(console: Console, client: StudioClient, model_id: str) -> None:
+def _show_candidates(console: Console, client: StudioClient, model_id: str, training: Training) -> None:
     console.rule("6  The candidates")
-    series = client.json("GET", f"{MODELS}/{model_id}/training-metrics")
-    for name, values in series["metrics"].items():
-        known = [value for value in values if value is not None]
-        if known:
-            console.print(f"{name}: {len(values)} points, {min(known):.5f} to {max(known):.5f}")
+    shown = Table("algorithm", "finished trials", "best validation score")
+    for algorithm, trials, best in training.candidates():
+        shown.add_row(algorithm, str(trials), f"{best:.5f}")
     details = client.json("GET", f"{MODELS}/{model_id}/training-metrics/details")
-    stages = ", ".join(
-        f"{stage} {seconds:.1f} s" for stage, seconds in details["pipeline_stages"].items() if seconds
-    )
-    console.print(f"{stages}; at most {details['resource_usage']['peak_memory_mb']} MB")
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in details["pipeline_stages"].items() if seconds)
+    console.print(shown, f"{stages}; at most {details['resource_usage']['peak_memory_mb']} MB of memory")
 
 
 def _show_performance(console: Console, client: StudioClient, model_id: str, version_id: str) -> None:
@@ -223,9 +218,7 @@ def _show_audit(console: Console, client: StudioClient, model_id: str) -> None:
     trail = client.json("GET", f"{MODELS}/{model_id}/audit-logs", params={"sort_order": "asc"})
     for entry in trail["results"]:
         who = entry["actor"]["email"] or entry["actor"]["user_id"] or entry["actor"]["type"]
-        console.print(
-            f"{entry['entry_id']} {entry['timestamp']} {who} {entry['action']} {entry['hash'][:12]}…"
-        )
+        console.print(f"{entry['entry_id']} {entry['timestamp']} {who} {entry['action']} {entry['hash'][:12]}…")
     verdict = client.json("GET", f"{MODELS}/audit-logs/verify")
     console.print(f"the chain of {verdict['entries']} entries is {'whole' if verdict['valid'] else 'BROKEN'}")
 

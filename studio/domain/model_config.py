@@ -62,9 +62,7 @@ def defaults_of(model_type: ModelType) -> Layer:
     return {**SYSTEM_DEFAULTS, **CUSTOM_DEFAULTS} if model_type is ModelType.CUSTOM else SYSTEM_DEFAULTS
 
 
-def merge_layers(
-    model_type: ModelType, organization: Layer, model: Layer
-) -> tuple[dict[str, Any], dict[str, str]]:
+def merge_layers(model_type: ModelType, organization: Layer, model: Layer) -> tuple[dict[str, Any], dict[str, str]]:
     """The effective configuration, and where each of its keys comes from.
 
     Args:
@@ -96,7 +94,7 @@ def overlay(base: Layer, changes: Layer) -> dict[str, Any]:
 
 
 def _keys_of(config: Layer) -> list[str]:
-    keys = []
+    keys: list[str] = []
     for key, value in config.items():
         nested = isinstance(value, Mapping) and key not in NOT_MERGED
         keys.extend(f"{key}.{inner}" for inner in value) if nested else keys.append(key)

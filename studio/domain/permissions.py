@@ -88,9 +88,7 @@ class Needs:
             access: How it stands to the model of the path; None for operations outside models.
             has_any_role: Tells whether it has a role on any model; asked only where that matters.
         """
-        return any(
-            all(_has(part, actor, access, has_any_role) for part in parts) for parts in self.alternatives
-        )
+        return any(all(_has(part, actor, access, has_any_role) for part in parts) for parts in self.alternatives)
 
 
 def _has(part: str, actor: Actor, access: Access | None, has_any_role: Callable[[], bool]) -> bool:

@@ -18,12 +18,10 @@ def name_field(**kwargs: Any) -> Text:
     return Text(min_length=1, max_length=120, forbid="/:", **kwargs)
 
 
-def tags_field(**kwargs: Any) -> fields.List:
+def tags_field(**kwargs: Any) -> fields.List[str]:
     """A list of tags."""
     tag = Text(min_length=1, max_length=50, forbid=",")
-    return fields.List(
-        tag, validate=validate.Length(max=MAX_TAGS, error=f"at most {MAX_TAGS} tags"), **kwargs
-    )
+    return fields.List(tag, validate=validate.Length(max=MAX_TAGS, error=f"at most {MAX_TAGS} tags"), **kwargs)
 
 
 class ModelBody(Schema):

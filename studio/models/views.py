@@ -31,13 +31,11 @@ bp = Blueprint("models", __name__, url_prefix="/api/v1/models")
 )  # fmt: skip
 def create_model(ctx: Context, body: dict[str, Any]) -> Model:
     """Create a model."""
-    types = {"model_type": ModelType(body.pop("model_type")), "task_type": TaskType(body.pop("task_type"))}
-    return service.create_model(ctx.stores, **types, **body)
+    model_type, task_type = ModelType(body.pop("model_type")), TaskType(body.pop("task_type"))
+    return service.create_model(ctx.stores, model_type=model_type, task_type=task_type, **body)
 
 
-@endpoint(
-    bp, "model.list", "GET", "", needs="model:read or any role", query=ModelQuery(), returns=ModelList()
-)
+@endpoint(bp, "model.list", "GET", "", needs="model:read or any role", query=ModelQuery(), returns=ModelList())
 def list_models(ctx: Context, query: dict[str, Any]) -> Page:
     """List the models the caller may see."""
     wanted = service.ModelFilter(

@@ -62,6 +62,11 @@ class FileStoreContract:
         """An empty store."""
         raise NotImplementedError("return an empty store")
 
+    def test_a_sweep_leaves_complete_files(self, files: FileStore) -> None:
+        files.put(KEY, [b"whole"])
+        assert files.sweep(0.0) == 0
+        assert b"".join(files.read_chunks(KEY)) == b"whole"
+
     def test_what_was_put_comes_back(self, files: FileStore) -> None:
         stored = files.put(KEY, [b"one", b"", b"two"])
         assert (stored.key, stored.size_bytes) == (KEY, 6)

@@ -89,9 +89,7 @@ def problem(
 
 def answer_problem(status: int, code: str, detail: str, **more: Any) -> Response:
     """A response with a problem body for the request being answered."""
-    body = problem(
-        status, code, detail, instance=request.path, request_id=current_origin().request_id, **more
-    )
+    body = problem(status, code, detail, instance=request.path, request_id=current_origin().request_id, **more)
     return Response(body, status, mimetype="application/problem+json")
 
 
@@ -117,11 +115,9 @@ def headers_of(error: StudioError) -> dict[str, str]:
 def fields_of(error: ValidationError, *, as_pointers: bool) -> list[tuple[str, str]]:
     """Every fault of a schema as (pointer, message); parameters keep their bare names."""
     found: list[tuple[str, str]] = []
-    _collect(error.normalized_messages(), (), found)
+    _collect(error.normalized_messages(), (), found)  # type: ignore[no-untyped-call]
     if as_pointers:
-        return [
-            ("".join(f"/{_escape(part)}" for part in path if part != "_schema"), text) for path, text in found
-        ]
+        return [("".join(f"/{_escape(part)}" for part in path if part != "_schema"), text) for path, text in found]
     return [(str(path[0]) if path else "", text) for path, text in found]
 
 
@@ -166,9 +162,7 @@ def install_errors(app: Flask) -> None:
         code = HTTP_CODES.get(status, "malformed_body" if 400 <= status < 500 else "internal_error")
         if isinstance(error, RequestEntityTooLarge):
             return answer_problem(413, code, "The body is larger than this operation takes.")
-        response = answer_problem(
-            422 if status == 400 else status, code, error.description or TITLES.get(status, "")
-        )
+        response = answer_problem(422 if status == 400 else status, code, error.description or TITLES.get(status, ""))
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
         return response
@@ -181,6 +175,4 @@ def install_errors(app: Flask) -> None:
                 errors.BackendDown("The disk of the service is full; nothing was kept.", retry_after_s=60)
             )
         logger.error("unexpected failure", exc_info=error)
-        return answer_problem(
-            500, "internal_error", "Something went wrong here; the request id finds it in the log."
-        )
+        return answer_problem(500, "internal_error", "Something went wrong here; the request id finds it in the log.")

@@ -65,7 +65,7 @@ class StrictInteger(fields.Integer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strict=True, **kwargs)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int | None:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if isinstance(value, bool | str):
             raise ValidationError("must be a whole number")
         return super()._deserialize(value, attr, data, **kwargs)
@@ -74,7 +74,7 @@ class StrictInteger(fields.Integer):
 class StrictNumber(fields.Float):
     """A JSON number; neither a text nor a boolean passes for one."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float | None:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
         if isinstance(value, bool | str):
             raise ValidationError("must be a number")
         return super()._deserialize(value, attr, data, **kwargs)

@@ -74,7 +74,8 @@ def claim(
     """
     if not KEY_FORM.fullmatch(key):
         raise InvalidIdempotencyKey(
-            "Idempotency-Key must be 1 to 255 visible ASCII characters.", fields=[("Idempotency-Key", "malformed")]
+            "Idempotency-Key must be 1 to 255 visible ASCII characters.",
+            fields=[("Idempotency-Key", "malformed")],
         )
     with open_apart() as stores:
         actor = stores.actor
@@ -82,9 +83,7 @@ def claim(
         row_id = hashlib.sha256(scope.encode()).hexdigest()
         if _insert(stores, row_id, body_hash):
             return Repeat(row_id, seal)
-        row = stores.db.scalars(
-            select(IdempotencyRow).where(IdempotencyRow.id == row_id).with_for_update()
-        ).one()
+        row = stores.db.scalars(select(IdempotencyRow).where(IdempotencyRow.id == row_id).with_for_update()).one()
         age = stores.now() - row.created_at
         if age > KEPT_FOR or (row.answer is None and age > STALE_AFTER):
             row.body_hash, row.answer, row.created_at = body_hash, None, stores.now()

@@ -106,7 +106,7 @@ def issue_token(app: Flask, subject: str, claims: dict[str, Any], *, lifetime_s:
     """
     expires = None if lifetime_s is None else timedelta(seconds=lifetime_s)
     with app.app_context():
-        return create_access_token(subject, additional_claims=claims, expires_delta=expires)
+        return str(create_access_token(subject, additional_claims=claims, expires_delta=expires))
 
 
 def actor_of(claims: dict[str, Any]) -> Actor:

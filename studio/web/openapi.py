@@ -46,9 +46,7 @@ def make_api(app: Flask, public_url: str) -> Api:
         API_SPEC_OPTIONS={
             "info": {"description": "From a table of data to a watched model in production, behind one API."},
             "servers": [{"url": public_url}],
-            "components": {
-                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
-            },
+            "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
         },
     )
     return Api(app)

@@ -89,8 +89,10 @@ def describe(operation: Operation, view: Callable[..., Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "operationId": operation.id,
         "summary": text.split("\n", 1)[0],
-        "parameters": [{"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
-                       for name in re.findall(r"<(?:\w+:)?(\w+)>", operation.path)],
+        "parameters": [
+            {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
+            for name in re.findall(r"<(?:\w+:)?(\w+)>", operation.path)
+        ],
         "responses": {str(operation.status): _success(operation)},
         "security": [] if operation.needs.is_public else [{"bearer": []}],
     }

@@ -24,7 +24,7 @@ def negotiate(operation: Operation) -> str:
     offers = operation.offers
     if not request.headers.get("Accept"):
         return offers[0]
-    chosen = request.accept_mimetypes.best_match(offers, default=None)
+    chosen = request.accept_mimetypes.best_match(offers)
     if chosen is None and operation.status != 204:
         raise NotAcceptable(f"This operation answers {', '.join(offers)} only.")
     return chosen or offers[0]

@@ -55,5 +55,5 @@ def _facts(request_id: str, status: int, seconds: float) -> dict[str, Any]:
 def render_metrics() -> bytes:
     """Figures of every process of the API, in Prometheus' text format 0.0.4."""
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)

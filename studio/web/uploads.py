@@ -16,4 +16,4 @@ class UploadRequest(Request):
         filename: str | None = None,
         content_length: int | None = None,
     ) -> IO[bytes]:
-        return tempfile.TemporaryFile("rb+")  # noqa: SIM115  the form parser closes it
+        return tempfile.TemporaryFile("rb+")

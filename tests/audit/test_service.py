@@ -1,6 +1,7 @@
 """The audit chain: whole as long as nobody touches it, and broken where somebody did."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import text
@@ -34,7 +35,7 @@ def test_each_entry_follows_the_one_before(stores):
     entries = fill(stores)
     assert [entry.number for entry in entries] == [1, 2, 3, 4, 5]
     assert entries[0].previous_hash == "0" * 64
-    assert all(later.previous_hash == earlier.hash for earlier, later in zip(entries, entries[1:], strict=False))
+    assert all(later.previous_hash == earlier.hash for earlier, later in pairwise(entries))
     assert service.verify_chain(stores) == service.Verdict(True, 5, None)
 
 

@@ -83,7 +83,11 @@ def test_a_linked_dataset_must_have_the_columns(stores):
     dataset = make_dataset(stores)
     with pytest.raises(SchemaMismatch) as refusal:
         service.create_model(
-            stores, name="one", dataset_id=dataset.id, config={"target_column": "nothing", "feature_columns": ["x"]}, **AUTO
+            stores,
+            name="one",
+            dataset_id=dataset.id,
+            config={"target_column": "nothing", "feature_columns": ["x"]},
+            **AUTO,
         )
     assert len(refusal.value.fields) == 2
 

@@ -142,14 +142,14 @@ class TestQueue:
         assert lost == "lost"
 
     def test_a_worker_that_comes_back_takes_its_runs_at_once(self, stores, clock):
-        (run_id,) = self.queue(stores, clock, Priority.NORMAL)
+        self.queue(stores, clock, Priority.NORMAL)
         service.claim_run(stores.db, "one", now=clock())
         service.expire_leases(stores.db, "one", now=clock(), planned=False)
         stores.db.expire_all()
         assert service.claim_run(stores.db, "one", now=clock()).attempt == 2
 
     def test_a_planned_stop_is_no_failed_start(self, stores, clock):
-        (run_id,) = self.queue(stores, clock, Priority.NORMAL)
+        self.queue(stores, clock, Priority.NORMAL)
         for _ in range(5):
             assert service.claim_run(stores.db, "one", now=clock()).attempt == 1
             service.expire_leases(stores.db, "one", now=clock(), planned=True)

@@ -51,7 +51,9 @@ class TestTokens:
         forged = jwt.encode(claims_of(token()), "another secret of thirty-two bytes or more", algorithm="HS256")
         assert_problem(client.get(MODELS, headers={"Authorization": f"Bearer {forged}"}), 401, "token_invalid")
 
-    @pytest.mark.parametrize("change", [{"iss": "others"}, {"aud": "others"}, {"org": "No Slug"}, {"sub": 7}, {"org": None}])
+    @pytest.mark.parametrize(
+        "change", [{"iss": "others"}, {"aud": "others"}, {"org": "No Slug"}, {"sub": 7}, {"org": None}]
+    )
     def test_one_for_others_or_without_a_claim_is_refused(self, client, token, change):
         claims = {name: value for name, value in {**claims_of(token()), **change}.items() if value is not None}
         forged = jwt.encode(claims, SECRET, algorithm="HS256")
@@ -82,7 +84,9 @@ class TestTokens:
         assert client.get(MODELS, headers={"Authorization": f"Bearer {good}"}).status_code == 200
         # the classic confusion: the public key taken as an HMAC secret
         header, payload = (jwt.utils.base64url_encode(part).decode() for part in (b'{"alg":"HS256"}', b"{}"))
-        assert_problem(client.get(MODELS, headers={"Authorization": f"Bearer {header}.{payload}.x"}), 401, "token_invalid")
+        assert_problem(
+            client.get(MODELS, headers={"Authorization": f"Bearer {header}.{payload}.x"}), 401, "token_invalid"
+        )
         assert_problem(client.get(MODELS, headers={"Authorization": f"Bearer {token()}"}), 401, "token_invalid")
 
 
@@ -150,7 +154,9 @@ class TestRequests:
         assert_problem(response, 415, "unsupported_media_type")
 
     def test_a_body_beyond_the_limit_is_refused(self, client, headers):
-        response = client.post(MODELS, headers=headers(), data=b" " * (10 * 1024 * 1024 + 1), content_type="application/json")
+        response = client.post(
+            MODELS, headers=headers(), data=b" " * (10 * 1024 * 1024 + 1), content_type="application/json"
+        )
         assert_problem(response, 413, "payload_too_large")
 
     def test_an_answer_nobody_can_give_is_not_acceptable(self, client, headers):
@@ -206,11 +212,16 @@ class TestRepeats:
     def test_another_caller_has_keys_of_its_own(self, client, headers):
         for user in ("one", "two"):
             body = {**BODY, "name": user}
-            assert client.post(MODELS, headers={**headers(user=user), "Idempotency-Key": "k"}, json=body).status_code == 201
+            assert (
+                client.post(MODELS, headers={**headers(user=user), "Idempotency-Key": "k"}, json=body).status_code
+                == 201
+            )
 
     @pytest.mark.parametrize("key", ["", "a b", "ü", "x" * 256])
     def test_a_key_must_be_visible_ascii(self, client, headers, key):
-        response = client.post(MODELS, headers={**headers(), "Idempotency-Key": key.encode().decode("latin-1")}, json=BODY)
+        response = client.post(
+            MODELS, headers={**headers(), "Idempotency-Key": key.encode().decode("latin-1")}, json=BODY
+        )
         assert_problem(response, 422, "invalid_idempotency_key")
 
     def test_a_kept_answer_ends_after_a_day(self, client, headers, clock):
@@ -250,7 +261,9 @@ class TestPreconditions:
         assert changed.status_code == 200
         stale = client.patch(path, headers={**headers(), "If-Match": etag}, json={"description": "newer"})
         assert_problem(stale, 412, "precondition_failed")
-        assert client.patch(path, headers={**headers(), "If-Match": "*"}, json={"description": "newer"}).status_code == 200
+        assert (
+            client.patch(path, headers={**headers(), "If-Match": "*"}, json={"description": "newer"}).status_code == 200
+        )
         assert_problem(client.delete(path, headers={**headers(), "If-Match": etag}), 412, "precondition_failed")
 
 

@@ -71,7 +71,14 @@ class FileStore(Protocol):
         ...
 
     def uri_of(self, key: str) -> str:
-        """Address shown to clients: ``local://<key>`` or ``s3://<bucket>/<key>``."""
+        """Address shown to clients: ``local://models/<key>`` or ``s3://<bucket>/<key>``."""
+        ...
+
+    def sweep(self, older_than_s: float) -> int:
+        """Remove what killed writers left behind and nothing has been added to for so many seconds; returns how many.
+
+        A store that clears up by rules of its own has nothing to do here.
+        """
         ...
 
     def check(self) -> None:

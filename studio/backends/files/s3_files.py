@@ -177,6 +177,10 @@ class S3Files:
         """Address shown to clients, such as ``s3://models/mdl-1/v4/model.pkl``."""
         return f"s3://{self.bucket}/{self._name(key)}"
 
+    def sweep(self, older_than_s: float) -> int:
+        """Nothing: the bucket's lifecycle rule does it, and S3 does not tell when a part was last added."""
+        return 0
+
     def check(self) -> None:
         """Prove that the store can be written and read. Raises BackendDown."""
         probe = "/".join(part for part in (self.prefix, RESERVED, f"probe-{secrets.token_hex(8)}") if part)

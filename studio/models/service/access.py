@@ -20,9 +20,7 @@ def find_access(stores: Stores, model_id: str) -> Access | None:
     if not is_id("model", model_id):
         return None
     visibility = stores.db.scalar(
-        select(ModelRow.visibility).where(
-            ModelRow.id == model_id, ModelRow.organization == stores.organization
-        )
+        select(ModelRow.visibility).where(ModelRow.id == model_id, ModelRow.organization == stores.organization)
     )
     if visibility is None:
         return None

@@ -6,7 +6,14 @@ from typing import Any
 from studio.automl.estimators import check_hyperparameters, known_algorithms
 from studio.domain.datasets import DatasetLink
 from studio.domain.tasks import ModelType, TaskType
-from studio.errors import BadHyperparameter, InvalidInput, SchemaMismatch, TargetInFeatures, UnknownAlgorithm, UnknownColumn
+from studio.errors import (
+    BadHyperparameter,
+    InvalidInput,
+    SchemaMismatch,
+    TargetInFeatures,
+    UnknownAlgorithm,
+    UnknownColumn,
+)
 from studio.evaluation.metrics import metric_names
 
 
@@ -91,12 +98,8 @@ def _missing_columns(
     named += [(f"{at}/feature_columns/{place}", name) for place, name in enumerate(config["feature_columns"])]
     if everything:
         named.append((f"{at}/time_column", config["time_column"]))
-        named += [
-            (f"{at}/validation/{key}", config["validation"][key]) for key in ("time_column", "group_column")
-        ]
+        named += [(f"{at}/validation/{key}", config["validation"][key]) for key in ("time_column", "group_column")]
     columns = {column.name for column in dataset.columns}
     return [
-        (pointer, f"there is no column {name!r}")
-        for pointer, name in named
-        if name is not None and name not in columns
+        (pointer, f"there is no column {name!r}") for pointer, name in named if name is not None and name not in columns
     ]

@@ -8,9 +8,7 @@ from studio.models.service.checks import check_schema
 from studio.models.service.rows import find_row, record_of, refuse_archived, refuse_training
 
 
-def link_dataset(
-    stores: Stores, model_id: str, dataset_id: str, *, validate_schema: bool = True
-) -> DatasetLink:
+def link_dataset(stores: Stores, model_id: str, dataset_id: str, *, validate_schema: bool = True) -> DatasetLink:
     """Make a dataset the one a model learns from, in place of the one it had. A run in progress keeps its own.
 
     Args:

@@ -128,9 +128,7 @@ def update_model(stores: Stores, model_id: str, changes: Mapping[str, Any]) -> M
     """
     fixed = [name for name in ("model_type", "task_type") if name in changes]
     if fixed:
-        raise ImmutableField(
-            f"{fixed[0]} cannot change.", fields=[(f"/{name}", "cannot change") for name in fixed]
-        )
+        raise ImmutableField(f"{fixed[0]} cannot change.", fields=[(f"/{name}", "cannot change") for name in fixed])
     row = find_row(stores, model_id, lock=True)
     refuse_training(row)
     fresh = dict(changes)
@@ -148,12 +146,10 @@ def update_model(stores: Stores, model_id: str, changes: Mapping[str, Any]) -> M
     if not changed:
         return record_of(stores, row)
     _apply(stores, row, {name: fresh[name] for name in changed})
-    stores.record_change(
-        model_id, changes={name: {"previous": old[name], "new": fresh[name]} for name in changed}
-    )
+    stores.record_change(model_id, changes={name: {"previous": old[name], "new": fresh[name]} for name in changed})
     model = record_of(stores, row)
     if "name" in changed:
-        stores.registry.rename_model(old["name"], row.name, model_id=model_id)
+        stores.registry.rename_model(str(old["name"]), row.name, model_id=model_id)
     return model
 
 
@@ -207,7 +203,7 @@ def _flush_name(stores: Stores, name: str) -> None:
         raise NameTaken(name) from error
 
 
-def _matching(stores: Stores, wanted: ModelFilter) -> Select[tuple[ModelRow]]:
+def _matching(stores: Stores, wanted: ModelFilter) -> Select[ModelRow]:
     query = select(ModelRow).where(ModelRow.organization == stores.organization)
     if wanted.status is None:
         query = query.where(ModelRow.status != str(ModelStatus.ARCHIVED))
@@ -225,7 +221,7 @@ def _matching(stores: Stores, wanted: ModelFilter) -> Select[tuple[ModelRow]]:
     return query
 
 
-def _visible(stores: Stores, query: Select[tuple[ModelRow]]) -> Select[tuple[ModelRow]]:
+def _visible(stores: Stores, query: Select[ModelRow]) -> Select[ModelRow]:
     permissions = stores.actor.permissions
     if ADMIN in permissions:
         return query

@@ -15,9 +15,7 @@ SHARE_OF_MEMORY = 0.75
 SHARE_FOR_SEARCH = 0.9  # the worker kills the run at the whole cap: its trials must fail before that
 
 
-def plan_of(
-    run: TrainingRun, task: str, columns: Iterable[Column], *, budget_s: float | None, config: Config
-) -> Plan:
+def plan_of(run: TrainingRun, task: str, columns: Iterable[Column], *, budget_s: float | None, config: Config) -> Plan:
     """The plan of a run's search.
 
     Args:

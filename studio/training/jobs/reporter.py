@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from studio.automl.result import Trial, TrialState
-from studio.backends.mlflow.runs import MetricPoint
+from studio.backends.mlflow.run_values import MetricPoint
 from studio.backends.mlflow.runs import Trial as TrackedTrial
 from studio.backends.stores import Stores
 from studio.domain.runs import EventType, Phase
@@ -119,9 +119,7 @@ class Reporter:
                 (f"val_{self._metric}", trial.score),
                 (f"best_val_{self._metric}", self._best),
             ):
-                self._messages.append(
-                    (EventType.METRIC, {"name": name, "value": value, "step": trial.number})
-                )
+                self._messages.append((EventType.METRIC, {"name": name, "value": value, "step": trial.number}))
             self._trials.append(trial)
 
     def metric(self, name: str, value: float, step: int) -> None:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from studio.automl.result import SearchResult
 from studio.automl.search import search
-from studio.backends.mlflow.runs import MetricPoint
+from studio.backends.mlflow.run_values import MetricPoint
 from studio.backends.stores import Stores
 from studio.config import Config
 from studio.datasets import service as datasets
@@ -30,7 +30,6 @@ from studio.domain.versions import ModelVersion
 from studio.errors import ModelNotFound, NoSuccessfulTrial, StudioError
 from studio.evaluation.metrics import is_better, primary_metric
 from studio.evaluation.stored import FOLDER, Evaluation, SplitEvaluation, write_evaluation
-from studio.evaluation.stored import write_evaluation
 from studio.models import service as models
 from studio.training.jobs.plans import plan_of, threads_per_run
 from studio.training.jobs.reporter import OpenStores, Reporter
@@ -94,12 +93,8 @@ class _Training:
         reporter = self.make_reporter(mlflow_run_id, frame, budget_s)
         try:
             reporter.phase(Phase.DATA_VALIDATION, 1.0, f"{len(frame)} rows, {frame.shape[1]} columns")
-            reporter.log(
-                "info", f"[Pipeline] dataset {dataset.name!r}: {len(frame)} rows, {frame.shape[1]} columns"
-            )
-            plan = plan_of(
-                self.run, self.model.task_type, dataset.columns, budget_s=budget_s, config=self.config
-            )
+            reporter.log("info", f"[Pipeline] dataset {dataset.name!r}: {len(frame)} rows, {frame.shape[1]} columns")
+            plan = plan_of(self.run, self.model.task_type, dataset.columns, budget_s=budget_s, config=self.config)
             journal = self.folder / "search"
             journal.mkdir(exist_ok=True)
             result = search(frame, plan, observer=reporter, work_folder=journal)
@@ -202,12 +197,9 @@ class _Training:
             row.elapsed_s = round(self.before_s + time.monotonic() - self.started, 3)
             row.worker_type = f"cpu-{threads_per_run(self.config)}x"
             timed_out = self.is_cut_by_timeout(trials)
-            complete_run(
-                stores, self.run.run_id, version=version, timed_out=timed_out, stage_seconds=stage_seconds
-            )
+            complete_run(stores, self.run.run_id, version=version, timed_out=timed_out, stage_seconds=stage_seconds)
         with self.open_stores(write=False) as stores:
-            end = "KILLED" if timed_out else "FINISHED"
-            stores.runs.end_run(mlflow_run_id, end, ended_at=stores.now())
+            stores.runs.end_run(mlflow_run_id, "KILLED" if timed_out else "FINISHED", ended_at=stores.now())
 
     def _log_artifacts(self, stores: Stores, result: SearchResult, mlflow_run_id: str) -> None:
         runs = stores.runs
@@ -261,9 +253,7 @@ def _fail(open_stores: OpenStores, run: TrainingRun, code: str, message: str) ->
     with open_stores(write=True) as stores:
         row = find_row(stores, run.run_id)
         stage = row.phase or "startup"
-        append_events(
-            stores, run.run_id, [(EventType.LOG, {"level": "error", "message": f"[Pipeline] {message}"})]
-        )
+        append_events(stores, run.run_id, [(EventType.LOG, {"level": "error", "message": f"[Pipeline] {message}"})])
         with contextlib.suppress(ModelNotFound):  # deleted meanwhile: nothing is left to close
             versions.close_unfinished_version(stores, run.model_id, run.run_id)
         fail_run(stores, run.run_id, Failure(code, message, stage))

@@ -46,9 +46,7 @@ def claim_run(db: Session, worker_id: str, *, now: datetime) -> Claim | None:
         worker_id: Who takes it.
         now: The time.
     """
-    is_lost = (RunRow.status == str(RunStatus.RUNNING)) & or_(
-        RunRow.lease_until.is_(None), RunRow.lease_until < now
-    )
+    is_lost = (RunRow.status == str(RunStatus.RUNNING)) & or_(RunRow.lease_until.is_(None), RunRow.lease_until < now)
     row = db.scalars(
         select(RunRow)
         .where(or_(RunRow.status == str(RunStatus.QUEUED), is_lost))

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from studio.automl.estimators import known_algorithms
 from studio.automl.plan import Plan
 from studio.automl.problem import check_target
 from studio.backends.stores import Stores
@@ -15,7 +16,15 @@ from studio.domain.identifiers import new_run_id
 from studio.domain.model_records import Model
 from studio.domain.run_records import TrainingRun
 from studio.domain.runs import EventType, Priority, RunStatus
-from studio.errors import ConfigIncomplete, InvalidInput, NoDataset, QuotaExceeded, RunInProgress, RunStateConflict
+from studio.errors import (
+    ConfigIncomplete,
+    InvalidInput,
+    NoDataset,
+    QuotaExceeded,
+    RunInProgress,
+    RunStateConflict,
+    UnknownAlgorithm,
+)
 from studio.models import service as models
 from studio.organizations import service as organizations
 from studio.training.service.events import append_events
@@ -55,19 +64,16 @@ def start_run(
         QuotaExceeded: The organization has too many queued runs.
         InvalidInput: The configuration makes no sense, as models.check_config tells.
     """
-    models.begin_training(
-        stores, model_id
-    )  # locks the model: of two calls at once the second sees the first's run
+    models.begin_training(stores, model_id)  # locks the model: of two calls at once the second sees the first's run
     _refuse_second(stores, model_id)
     model = models.get_model(stores, model_id)
     config = _config_for(stores, model, config_override or {})
+    _refuse_unserved(model)
     _refuse_incomplete(config, model)
     _refuse_untrainable(stores, config, model)
     _refuse_beyond_quota(stores)
     assert model.dataset is not None
-    row = _new_row(
-        stores, model, config, dict(config_override or {}), run_label, priority, timeout_seconds, trigger
-    )
+    row = _new_row(stores, model, config, dict(config_override or {}), run_label, priority, timeout_seconds, trigger)
     stores.db.add(row)
     stores.db.flush()
     datasets.hold_dataset(stores, model.dataset.dataset_id, row.id)
@@ -89,9 +95,7 @@ def cancel_run(stores: Stores, model_id: str, run_id: str) -> TrainingRun:
     row = find_row(stores, run_id, model_id=model_id, lock=True)
     if RunStatus(row.status).is_finished or row.pending_action == "cancel":
         state = "being cancelled" if row.pending_action == "cancel" else row.status
-        raise RunStateConflict(
-            f"Run {run_id} is {state}; only a queued, running or paused one can be cancelled."
-        )
+        raise RunStateConflict(f"Run {run_id} is {state}; only a queued, running or paused one can be cancelled.")
     stores.record_change(model_id, run_id=run_id, status=row.status)
     if row.status == RunStatus.RUNNING:
         row.pending_action, row.cancel_reason = "cancel", "user"
@@ -114,6 +118,16 @@ def _config_for(stores: Stores, model: Model, override: Mapping[str, Any]) -> di
     at = "/config_override"
     models.check_config(merged, model.task_type, model.model_type, model.dataset, at=at)
     return merged
+
+
+def _refuse_unserved(model: Model) -> None:
+    known = known_algorithms(model.task_type)
+    if known == ["auto"]:
+        raise UnknownAlgorithm(
+            f"No installed algorithm serves {model.task_type} models.",
+            fields=[("/config_override/algorithm", "none is installed for this task")],
+            known=[],
+        )
 
 
 def _refuse_incomplete(config: Mapping[str, Any], model: Model) -> None:

@@ -126,7 +126,7 @@ def record_of(stores: Stores, row: RunRow) -> TrainingRun:
     )
 
 
-def _of_model(stores: Stores, model_id: str) -> Select[tuple[RunRow]]:
+def _of_model(stores: Stores, model_id: str) -> Select[RunRow]:
     return select(RunRow).where(RunRow.model_id == model_id, RunRow.organization == stores.organization)
 
 
