@@ -307,9 +307,11 @@ def test_a_killed_upload_leaves_no_dataset_and_no_bytes(config, runtime, open_st
     assert sweep() == 0
     child.kill()
     child.communicate()
+    for unfinished in (runtime.files.root / ".incoming").iterdir():
+        os.utime(unfinished, (0, 0))
     assert sweep() == 1
     assert rows_of() == {}
-    assert runtime.files.list_keys("datasets") == []
+    assert [path for path in runtime.files.root.rglob("*") if path.is_file()] == []
     assert list((config.data_folder / "uploads").iterdir()) == []
 
 

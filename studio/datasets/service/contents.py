@@ -111,7 +111,8 @@ def read_column(stores: Stores, dataset_id: str, column: str) -> "pd.Series[Any]
         DatasetNotFound: The organization has no such dataset.
     """
     with _table_of(stores, get_dataset(stores, dataset_id)) as table:
-        return pd.Series(pq.read_table(table, columns=[column])[column].to_pandas(), name=column)
+        values: pd.Series[Any] = pq.read_table(table, columns=[column])[column].to_pandas()
+    return values.rename(column)
 
 
 @contextlib.contextmanager
