@@ -1,5 +1,6 @@
 """A table and a plan made ready for trials; refuses what cannot be trained on."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from studio.errors import (
     UnknownMetric,
     UntrainableTarget,
 )
+from studio.evaluation.curves import positive_label_of
 from studio.evaluation.metrics import metric_names, primary_metric, score_codes, score_numbers
 
 FloatArray = npt.NDArray[np.float64]
@@ -67,10 +69,13 @@ class Problem:
         """Number of classes, 0 for regression."""
         return 0 if self.classes is None else len(self.classes)
 
-    @property
+    @functools.cached_property
     def positive_label(self) -> str | None:
-        """The second of two labels."""
-        return self.labels[1] if self.labels is not None and len(self.labels) == 2 else None
+        """The label that two-class metrics are about, None unless there are two; see positive_label_of."""
+        if self.labels is None:
+            return None
+        counts = np.bincount(self.y[self.split.train].astype(np.int64), minlength=self.n_classes)
+        return positive_label_of(self.labels, dict(zip(self.labels, counts.tolist(), strict=True)))
 
     def score(self, outputs: FloatArray, rows: IntArray) -> float | None:
         """The metric of outputs for some rows.
@@ -82,7 +87,7 @@ class Problem:
         true = self.y[rows]
         if self.classes is None:
             return score_numbers(self.metric, true, outputs, len(self.features))
-        positive = min(1, self.n_classes - 1)
+        positive = 0 if self.labels is None or self.positive_label is None else self.labels.index(self.positive_label)
         found = score_codes(self.metric, true, outputs.argmax(axis=1), outputs, self.n_classes, positive)
         # One that never says the positive label has no precision: the worst it could have, to a search.
         return 0.0 if found is None and self.metric == "precision" else found

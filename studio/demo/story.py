@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ def _create_model(
         "name": name, "model_type": "auto", "task_type": task, "dataset_id": dataset["id"], "tags": ["demo"],
         "config": {"target_column": table.target, "search": {"time_budget_seconds": budget_s}},
     }  # fmt: skip
-    model: dict[str, Any] = client.json("POST", MODELS, json=body, headers={"Idempotency-Key": name})
+    model: dict[str, Any] = client.json("POST", MODELS, json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
     console.print(f"{model['id']} {model['name']!r}, a {task} model of {table.target!r}")
     return model
 
