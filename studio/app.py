@@ -66,6 +66,7 @@ def create_app(config: Config, runtime: Runtime | None = None) -> Flask:
     """
     app = Flask("studio", static_folder=None)
     app.request_class = UploadRequest
+    app.url_map.merge_slashes = False  # an unknown path is answered with a problem, not with a redirect
     app.config.update(PROVIDE_AUTOMATIC_OPTIONS=False, STUDIO_DATASET_LIMIT_BYTES=config.dataset_limit_bytes)
     runtime = runtime or Runtime(config)
     app.extensions["studio_runtime"] = runtime

@@ -80,7 +80,7 @@ class Child:
     @property
     def pause_s(self) -> float:
         """How long it is left alone after its latest end."""
-        return min(FIRST_PAUSE_S * 2 ** max(self.failures - 1, 0), LONGEST_PAUSE_S)
+        return min(FIRST_PAUSE_S * 2.0 ** max(self.failures - 1, 0), LONGEST_PAUSE_S)
 
     @property
     def is_due(self) -> bool:

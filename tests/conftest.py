@@ -24,7 +24,7 @@ SECRET = "a signing secret of the tests, long enough"
 DATABASES = ("sqlite", "postgresql")
 
 
-class EndUncommitted(Exception):  # noqa: N818  nothing went wrong
+class EndUncommitted(Exception):
     """Ends a transaction without keeping anything of it."""
 
 
