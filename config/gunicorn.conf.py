@@ -15,6 +15,7 @@ from studio.process import begin, metrics_folder
 from studio.web.server import DrainingWorker, JsonLogger
 from studio.web.sockets import close_sockets_on_sigterm
 
+gc.disable()  # until all is loaded: looking for garbage among imports takes a fifth of the start
 settings = begin("api")
 if "wsgi" not in sys.modules:  # at the start, not when the settings are read again: figures of an earlier life go
     shutil.rmtree(metrics_folder(settings))
@@ -48,6 +49,7 @@ def when_ready(server):
     """In the master, before the first fork: what is loaded stays out of the garbage collector's rounds, which
     would copy the pages shared with the workers."""
     gc.freeze()
+    gc.enable()
 
 
 def post_fork(server, worker):
