@@ -19,12 +19,12 @@ class RunFeed:
 
     def __init__(self, hub: RunHub, run: FollowedRun, after: int, clock: Clock) -> None:
         self._hub, self._run, self._place, self._clock = hub, run, after, clock
-        self._is_live = self._has_told_end = False
+        self._is_live = False
 
     @property
     def is_over(self) -> bool:
         """True once the terminal message was taken, or lies before the place the listener began at."""
-        return self._has_told_end or (self._run.has_ended and self._place >= self._run.newest)
+        return self._run.has_ended and self._place >= self._run.newest
 
     @property
     def backlog(self) -> int:
@@ -44,7 +44,6 @@ class RunFeed:
         messages = self._hub.read_after(self._run, self._place, limit)
         if messages:
             self._place = messages[-1].seq
-            self._has_told_end = messages[-1].is_terminal
         self._is_live = self._is_live or self._place >= self._run.newest
         return [message.text for message in messages]
 
