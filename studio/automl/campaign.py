@@ -23,6 +23,7 @@ MAX_PARALLEL = 8
 SOFT_SHARE = 0.3  # of the remaining time a trial may grow for
 HARD_SHARE = 0.6  # of the remaining time after which it is killed
 REFIT_SHARE = 0.2  # of the budget that may be kept for final fits; what they miss, fold models do
+PROGRESS_S = 1.0  # between two words on the progress where no trial has ended
 KEPT_MODELS = 8  # of the best trials, whose fold models stay on disk
 
 
@@ -132,6 +133,8 @@ class Campaign:
         self.pool = WorkerPool(server, self.parallel, plan.memory_cap_mb)
         self._running: dict[int, _Running] = {}
         self._next_number = 0
+        self._ranked: list[PastTrial] | None = None
+        self._shown: tuple[int, float] = (-1, 0.0)
 
     def __enter__(self) -> "Campaign":
         return self
@@ -209,9 +212,11 @@ class Campaign:
 
     def ranked(self) -> list[PastTrial]:
         """Trials that may win, best first."""
-        sign = -1.0 if is_better(self.problem.metric, 1.0, 0.0) else 1.0
-        able = [past for past in self.trials.values() if self.may_win(past)]
-        return sorted(able, key=lambda past: (sign * (past.score or 0.0), past.number))
+        if self._ranked is None:
+            sign = -1.0 if is_better(self.problem.metric, 1.0, 0.0) else 1.0
+            able = [past for past in self.trials.values() if self.may_win(past)]
+            self._ranked = sorted(able, key=lambda past: (sign * (past.score or 0.0), past.number))
+        return self._ranked
 
     def refit_s(self, past: PastTrial) -> float:
         """Seconds a fit on all rows but the test rows should take."""
@@ -315,6 +320,7 @@ class Campaign:
         self._forget_old_models()
 
     def _note(self, past: PastTrial) -> None:
+        self._ranked = None
         has_failed = past.state is TrialState.FAILED
         score = past.score if past.state is TrialState.COMPLETE else None
         self._schedule.note_result(past.started.family, score, past.facts.duration_s, has_failed=has_failed)
@@ -347,6 +353,10 @@ class Campaign:
             self.observer.log("warning", f"{lead} failed: {past.facts.message}")
 
     def _show_progress(self) -> None:
+        now = time.monotonic()
+        if self._shown[0] == len(self.trials) and now - self._shown[1] < PROGRESS_S:
+            return
+        self._shown = (len(self.trials), now)
         limit = self.problem.plan.max_trials
         best = self.best
         found = "" if best is None else f", best {self.problem.metric} {best.score:.6g}"

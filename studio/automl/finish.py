@@ -66,6 +66,7 @@ def finish(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
         importances=final.importances,
         rows_used=len(np.unique(np.concatenate([problem.split.development, problem.split.test]))),
         stage_seconds=seconds,
+        peak_memory_mb=campaign.pool.peak_bytes / 2**20,
     )
 
 

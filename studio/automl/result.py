@@ -98,6 +98,7 @@ class SearchResult:
             algorithm knows none.
         rows_used: Rows that were trained or evaluated on.
         stage_seconds: Seconds per phase.
+        peak_memory_mb: Most memory this process and its trials held together.
     """
 
     estimator: Any
@@ -116,3 +117,4 @@ class SearchResult:
     importances: Mapping[str, Mapping[str, float]]
     rows_used: int
     stage_seconds: Mapping[str, float]
+    peak_memory_mb: float
