@@ -18,7 +18,7 @@ setup: .venv/ready ## make .venv from the lock file
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: $(PYTHON) was not found; try make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
-	VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes config/requirements.lock
+	VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes config/requirements.lock
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@rm -rf model_studio.egg-info  # found before the installed package's own, it would hide newer entry points
 	@touch $@

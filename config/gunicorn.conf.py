@@ -13,7 +13,7 @@ from pathlib import Path
 from studio.backends.execution.parent_death import die_with_parent
 from studio.process import begin, metrics_folder
 from studio.web.server import DrainingWorker, JsonLogger
-from studio.web.sockets import close_sockets_on_sigterm
+from studio.web.sockets import close_all_sockets, close_sockets_on_sigterm
 
 gc.disable()  # until all is loaded: looking for garbage among imports takes a fifth of the start
 settings = begin("api")
@@ -61,6 +61,11 @@ def post_fork(server, worker):
 def post_worker_init(worker):
     """In each worker, when gunicorn's own signal handlers stand."""
     close_sockets_on_sigterm()
+
+
+def worker_int(worker):
+    """In a worker that is to end at once: its sockets hold threads it would wait for."""
+    close_all_sockets()
 
 
 def worker_exit(server, worker):

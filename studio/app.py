@@ -35,7 +35,7 @@ from studio.web.errors import install_errors
 from studio.web.identity import install_identifier
 from studio.web.limiter import CallLimiter
 from studio.web.openapi import install_assets, make_api
-from studio.web.paths import SlashesOff
+from studio.web.paths import SlashesOff, install_paths
 from studio.web.sockets import Sockets
 from studio.web.telemetry import install_telemetry
 from studio.web.uploads import UploadRequest
@@ -66,7 +66,7 @@ def create_app(config: Config, runtime: Runtime | None = None) -> Flask:
     """
     app = Flask("studio", static_folder=None)
     app.request_class = UploadRequest
-    app.url_map.merge_slashes = False  # an unknown path is answered with a problem, not with a redirect
+    install_paths(app)
     app.config.update(PROVIDE_AUTOMATIC_OPTIONS=False, STUDIO_DATASET_LIMIT_BYTES=config.dataset_limit_bytes)
     runtime = runtime or Runtime(config)
     app.extensions["studio_runtime"] = runtime

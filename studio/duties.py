@@ -68,7 +68,7 @@ class Worker:
         self._id = f"{socket.gethostname()}:{config.data_folder}"
         self._stop = threading.Event()
         self._warming: Handle | None = None
-        environment = child_environment()
+        environment = child_environment(OMP_WAIT_POLICY="PASSIVE")  # threads that spin slow busy cores down tenfold
         self._run_processes = LocalProcesses(
             environment=environment, preload=["studio.run_process"], threads=threads_per_run(config)
         )

@@ -1,5 +1,6 @@
 """Who may pass to the mounted MLflow: the same tokens as everywhere, or a cookie obtained with one."""
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -17,6 +18,8 @@ from studio.models import service as models
 from studio.runtime import Runtime
 from studio.web.context import Edge, find_origin
 from studio.web.errors import headers_of, problem, status_of
+
+logger = logging.getLogger(__name__)
 
 SESSION_LIFE = timedelta(hours=8)
 
@@ -72,6 +75,8 @@ def _actor_of(sessions: URLSafeTimedSerializer, cookie: str, now: datetime) -> A
 def _refuse(error: StudioError, environ: dict[str, Any]) -> Callable[..., Any]:
     origin = find_origin(environ)
     status = status_of(error)
+    told = {"path": environ.get("PATH_INFO"), "status": status, "code": error.code, "request_id": origin.request_id}
+    logger.info("mlflow request refused", extra=told)
     body = problem(
         status,
         error.code,

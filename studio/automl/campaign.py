@@ -315,8 +315,6 @@ class Campaign:
         self._note(past)
         self.observer.trial(self.describe(past))
         self._log_trial(past)
-        if score is not None:
-            self.observer.metric(f"val_{self.problem.metric}", score, past.number)
         self._forget_old_models()
 
     def _note(self, past: PastTrial) -> None:

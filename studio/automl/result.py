@@ -55,9 +55,6 @@ class Observer(Protocol):
     def trial(self, trial: Trial) -> None:
         """A trial has ended."""
 
-    def metric(self, name: str, value: float, step: int) -> None:
-        """A point of a curve; the step is the trial's number."""
-
 
 @dataclass(frozen=True)
 class SplitPrediction:

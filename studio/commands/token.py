@@ -16,7 +16,7 @@ def token() -> None:
 
 
 @token.command()
-@click.option("--org", "organization", default="default", show_default=True, help="Slug of the organization.")
+@click.option("--org", "organization", default="studio", show_default=True, help="Slug of the organization.")
 @click.option("--user", help=f"User id, 1 to 128 characters.  [default: {FIRST_USER}]")
 @click.option("--email", help="Address of the person; a user id without one is a service account.")
 @click.option("--permissions", help=f"Some of {', '.join(sorted(ORGANIZATION_PERMISSIONS))}, with commas between.")
@@ -30,7 +30,7 @@ def create(
     role: str | None,
     lifetime_s: int | None,
 ) -> None:
-    """Print a token for this installation; without options that of an admin of the organization `default`.
+    """Print a token for this installation; without options that of an admin of the organization `studio`.
 
     Whoever may read the signing secret may make tokens: run this where the service runs.
     """

@@ -15,5 +15,7 @@ class ReadinessOut(Schema):
 class ApiDocumentOut(Schema):
     openapi = fields.String(required=True)
     info = fields.Dict(required=True)
+    servers = fields.List(fields.Dict(), required=True)
+    tags = fields.List(fields.Dict(), required=True)
     paths = fields.Dict(required=True)
     components = fields.Dict(required=True)

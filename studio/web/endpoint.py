@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from flask import Blueprint as PlainBlueprint
 from flask import Response, current_app, request
 from flask_smorest import Blueprint
 from marshmallow import Schema
@@ -92,7 +93,8 @@ def endpoint(
         name = operation_id.replace(".", "_")
         bp.route(path, methods=[method], endpoint=name)(documented)
         for number, alias in enumerate(aliases):
-            bp.add_url_rule(alias, f"{name}_alias_{number}", handle, methods=[method])
+            # the plain method: the OpenAPI document knows each operation once
+            PlainBlueprint.add_url_rule(bp, alias, f"{name}_alias_{number}", handle, methods=[method])
         return view
 
     return decorate

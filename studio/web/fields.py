@@ -1,5 +1,6 @@
 """Fields that the JSON of every room shares."""
 
+import re
 import unicodedata
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -43,6 +44,8 @@ class Text(fields.String):
         self, *, min_length: int = 0, max_length: int, forbid: str = "", lines: bool = False, **kwargs: Any
     ) -> None:
         metadata = {"minLength": min_length, "maxLength": max_length} | kwargs.pop("metadata", {})
+        if forbid:
+            metadata["pattern"] = f"^[^{re.escape(forbid)}]*$"
         super().__init__(metadata=metadata, **kwargs)
         self.min_length, self.max_length, self.forbid, self.lines = min_length, max_length, forbid, lines
 

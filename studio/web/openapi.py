@@ -4,10 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import flask_swagger_ui
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Flask, Response, send_from_directory
 from flask_smorest import Api
+from marshmallow.fields import Field
+from marshmallow.validate import Range
 
 from studio.version import VERSION
+from studio.web.fields import Time
 
 ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
 PAGE = """<!doctype html>
@@ -49,7 +53,10 @@ def make_api(app: Flask, public_url: str) -> Api:
             "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
         },
     )
-    return Api(app)
+    api = Api(app)
+    api.register_field(Time, "string", "date-time")
+    api.ma_plugin.converter.add_attribute_function(_exclude_bounds)
+    return api
 
 
 def document_of(api: Api) -> dict[str, Any]:
@@ -60,7 +67,47 @@ def document_of(api: Api) -> dict[str, Any]:
             for parameter in operation.get("parameters", ()) if isinstance(operation, dict) else ():
                 _take_null_out(parameter["schema"])
     _let_null_in(document)
+    _tidy_components(document)
     return document
+
+
+def _exclude_bounds(_: OpenAPIConverter, field: Field[Any], ret: dict[str, Any], **__: Any) -> dict[str, Any]:
+    """Tell bounds that are not allowed themselves: apispec takes every bound for an allowed one."""
+    excluded = {}
+    for check in field.validators:
+        if isinstance(check, Range) and check.min is not None and not check.min_inclusive:
+            excluded["exclusiveMinimum"] = ret.pop("minimum", check.min)
+        if isinstance(check, Range) and check.max is not None and not check.max_inclusive:
+            excluded["exclusiveMaximum"] = ret.pop("maximum", check.max)
+    return excluded
+
+
+def _tidy_components(document: dict[str, Any]) -> None:
+    """Leave out what flask-smorest adds and nothing names, and let answers grow: clients ignore unknown keys."""
+    parts, schemas = document["components"], document["components"]["schemas"]
+    parts.pop("responses", None)
+    operations = [entry for item in document["paths"].values() for entry in item.values() if "responses" in entry]
+    asked = _names_in([entry.get("requestBody") for entry in operations], schemas)
+    answered = _names_in([entry["responses"] for entry in operations], schemas)
+    parts["schemas"] = {name: schema for name, schema in schemas.items() if name in asked | answered}
+    for name in answered - asked:
+        if schemas[name].get("additionalProperties") is False:
+            del schemas[name]["additionalProperties"]
+
+
+def _names_in(node: Any, schemas: dict[str, Any]) -> set[str]:
+    """Names of the schemas a part of the document leads to."""
+    found: set[str] = set()
+    rest = [node]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, dict):
+            name = str(part.get("$ref", "")).rpartition("/")[2]
+            if name and name not in found:
+                found.add(name)
+                rest.append(schemas[name])
+        rest += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    return found
 
 
 def _take_null_out(schema: dict[str, Any]) -> None:

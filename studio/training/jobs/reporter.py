@@ -50,6 +50,7 @@ class Reporter:
         metric: str,
         is_better: Callable[[float, float], bool],
         told_trials: set[int],
+        best: float | None,
         progress: float,
         budget_s: float | None,
     ) -> None:
@@ -61,12 +62,13 @@ class Reporter:
             metric: What trials are compared by.
             is_better: Whether the first score beats the second.
             told_trials: Numbers of the trials an earlier attempt has told of.
+            best: The best score it has told of, None for none.
             progress: How far an earlier attempt came, 0..1.
             budget_s: Seconds the run may take from now on, None for no limit.
         """
         self._open_stores, self._run_id, self._mlflow_run_id = open_stores, run_id, mlflow_run_id
         self._metric, self._is_better, self._told = metric, is_better, set(told_trials)
-        self._best: float | None = None
+        self._best = best
         self._budget_s, self._started = budget_s, time.monotonic()
         self._phase, self._phase_started = Phase.DATA_VALIDATION, time.monotonic()
         self._progress, self._progress_told = progress, 0.0
@@ -115,16 +117,10 @@ class Reporter:
         }  # fmt: skip
         with self._lock:
             self._messages.append((EventType.TRIAL, told))
-            for name, value in (
-                (f"val_{self._metric}", trial.score),
-                (f"best_val_{self._metric}", self._best),
-            ):
-                self._messages.append((EventType.METRIC, {"name": name, "value": value, "step": trial.number}))
+            step = len(self._told) - 1  # in the order they ended, which is not that of their numbers
+            for name, value in ((f"val_{self._metric}", trial.score), (f"best_val_{self._metric}", self._best)):
+                self._messages.append((EventType.METRIC, {"name": name, "value": value, "step": step}))
             self._trials.append(trial)
-
-    def metric(self, name: str, value: float, step: int) -> None:
-        """A point of a curve of the search's own."""
-        self._tell(EventType.METRIC, {"name": name, "value": value, "step": step})
 
     def close(self) -> dict[str, float]:
         """Write what is left; nothing may be told afterwards.

@@ -98,6 +98,9 @@ class _Training:
             journal = self.folder / "search"
             journal.mkdir(exist_ok=True)
             result = search(frame, plan, observer=reporter, work_folder=journal)
+            for trial in result.candidates:  # a crash may have kept one from being told; the blend is no trial
+                if trial.algorithm != "ensemble":
+                    reporter.trial(trial)
             reporter.phase(Phase.ARTIFACT_UPLOAD, 0.0, "writing the version")
             version = self.publish(result, frame, mlflow_run_id)
             reporter.phase(Phase.ARTIFACT_UPLOAD, 1.0, f"version {version.id} is registered")
@@ -155,11 +158,11 @@ class _Training:
         classes = frame[self.run.config["target_column"]].nunique() if self._target_is_there(frame) else None
         metric = self.run.config["search"]["metric"] or primary_metric(self.model.task_type, classes)
         with self.open_stores(write=False) as stores:
-            told = _told_trials(stores, self.run.run_id)
+            told, best = _told_trials(stores, self.run.run_id)
         return Reporter(
             self.open_stores, self.run.run_id, mlflow_run_id, metric=metric,
             is_better=lambda one, other: is_better(metric, one, other),
-            told_trials=told, progress=self.run.progress, budget_s=budget_s,
+            told_trials=told, best=best, progress=self.run.progress, budget_s=budget_s,
         )  # fmt: skip
 
     def publish(self, result: SearchResult, frame: pd.DataFrame, mlflow_run_id: str) -> ModelVersion:
@@ -192,7 +195,7 @@ class _Training:
     def finish(self, version: ModelVersion, mlflow_run_id: str, stage_seconds: Mapping[str, float]) -> None:
         """Write the outcome, and close the MLflow run."""
         with self.open_stores(write=True) as stores:
-            trials = len(_told_trials(stores, self.run.run_id))
+            trials = len(_told_trials(stores, self.run.run_id)[0])
             row = find_row(stores, self.run.run_id, lock=True)
             row.elapsed_s = round(self.before_s + time.monotonic() - self.started, 3)
             row.worker_type = f"cpu-{threads_per_run(self.config)}x"
@@ -263,13 +266,18 @@ def _fail(open_stores: OpenStores, run: TrainingRun, code: str, message: str) ->
             stores.runs.end_run(mlflow_run_id, "FAILED", ended_at=stores.now())
 
 
-def _told_trials(stores: Stores, run_id: str) -> set[int]:
+def _told_trials(stores: Stores, run_id: str) -> tuple[set[int], float | None]:
+    """Numbers of the trials that listeners know of, and the best score they know."""
     told: set[int] = set()
+    best: float | None = None
     after = 0
     while events := read_events(stores.db, run_id, after=after):
-        told.update(event.payload["number"] for event in events if event.type is EventType.TRIAL)
+        for event in events:
+            if event.type is EventType.TRIAL:
+                told.add(event.payload["number"])
+                best = event.payload["best_score"]
         after = events[-1].seq
-    return told
+    return told, best
 
 
 def _log_text(stores: Stores, run_id: str) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, func, or_, select
 
 from studio.backends.stores import Stores
+from studio.domain.identifiers import is_run_id
 from studio.domain.pages import Page
 from studio.domain.run_records import Failure, TrainingRun
 from studio.domain.runs import Phase, Priority, RunStatus
@@ -77,6 +78,8 @@ def find_row(stores: Stores, run_id: str, *, model_id: str | None = None, lock: 
     Raises:
         RunNotFound: There is none, or it is another model's.
     """
+    if not is_run_id(run_id):
+        raise RunNotFound(f"There is no run {run_id!r} of this model.")
     query = select(RunRow).where(RunRow.id == run_id, RunRow.organization == stores.organization)
     if lock:
         query = query.with_for_update().execution_options(populate_existing=True)

@@ -1,0 +1,199 @@
+"""For each operation a call that must succeed, with what it needs prepared anew."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
+
+from studio.models import service as models
+from tests.factories import csv_of, make_dataset, parcels
+from tests.versions.factories import add_version
+
+ROW = {"distance_km": 812.5, "weight_kg": 3.2, "carrier": "Ansa", "is_fragile": False}
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is sent beside the headers.
+
+    Attributes:
+        path: Parameters of the path.
+        query: Parameters of the query.
+        body: The body, as arguments of Flask's test client.
+        other: Another body that is as valid; None where there is none.
+    """
+
+    path: dict[str, str] = field(default_factory=dict)
+    query: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
+    other: dict[str, Any] | None = None
+
+
+PREPARE: dict[str, Callable[..., Call]] = {}
+NEEDS_TRAINING: set[str] = set()
+
+
+def prepares(*ids, training=False):
+    """Registers what prepares the calls of operations; ``training`` if they need a model that was really trained."""
+
+    def register(prepare):
+        PREPARE.update(dict.fromkeys(ids, prepare))
+        NEEDS_TRAINING.update(ids if training else ())
+        return prepare
+
+    return register
+
+
+def on(model_id, **more):
+    """A call about a model."""
+    return Call(path={"model_id": model_id, **more})
+
+
+@prepares(
+    "service.livez", "service.readyz", "service.metrics", "service.openapi", "service.docs",
+    "auth.token_revoke", "audit.verify",
+)  # fmt: skip
+def nothing(place):
+    return Call()
+
+
+@prepares("model.create")
+def model_create(place):
+    body = {
+        "name": place.name("Model"),
+        "description": "Will a parcel be late?",
+        "model_type": "auto",
+        "task_type": "classification",
+        "tags": ["eu"],
+        "dataset_id": place.make_dataset(),
+        "config": {"target_column": "late", "feature_columns": ["distance_km"]},
+    }
+    return Call(body={"json": body}, other={"json": {**body, "name": place.name("Model")}})
+
+
+@prepares("model.list")
+def model_list(place):
+    place.make_model(tags=["eu"])
+    return Call(query={"tags": "eu", "page_size": 5})
+
+
+@prepares("model.get", "config.get", "model.delete")
+def model_get(place):
+    return on(place.make_model(dataset=True, tags=["eu"]))
+
+
+@prepares("model.update")
+def model_update(place):
+    call = on(place.make_model(dataset=True))
+    return Call(call.path, body={"json": {"description": "new", "tags": ["a", "b"]}})
+
+
+@prepares("config.replace")
+def config_replace(place):
+    body = {"algorithm": "lightgbm", "target_column": "late", "feature_columns": ["carrier"]}
+    return Call(on(place.make_model(dataset=True)).path, body={"json": body})
+
+
+@prepares("dataset.link")
+def dataset_link(place):
+    first, second = ({"json": {"dataset_id": place.make_dataset()}} for _ in range(2))
+    return Call(on(place.make_model()).path, body=first, other=second)
+
+
+@prepares("dataset.unlink", "training.start")
+def linked(place):
+    call = on(place.make_model(dataset=True))
+    return Call(call.path, other={"json": {"run_label": "again"}})
+
+
+@prepares("dataset.create")
+def dataset_create(place):
+    return Call(body=upload(place.name("Parcels")), other=upload(place.name("Parcels")))
+
+
+@prepares("dataset.list")
+def dataset_list(place):
+    place.make_dataset()
+    return Call()
+
+
+@prepares("dataset.get", "dataset.preview", "dataset.delete")
+def dataset_get(place):
+    return Call(path={"dataset_id": place.make_dataset()})
+
+
+@prepares("dataset.profile")
+def dataset_profile(place):
+    frame = parcels().assign(nothing=1)
+    with place.open() as stores:
+        dataset = make_dataset(stores, frame, name=place.name("Parcels"))
+    return Call(path={"dataset_id": dataset.id}, query={"target_column": "late"})
+
+
+@prepares("run.get", "run.cancel")
+def queued(place):
+    model_id, run_id = place.start_run()
+    return on(model_id, run_id=run_id)
+
+
+@prepares("run.list")
+def runs(place):
+    model_id, _ = place.start_run()
+    return on(model_id)
+
+
+@prepares("stream_ticket.create")
+def ticket(place):
+    return Call(body={"json": {}})
+
+
+@prepares("version.promote")
+def version_promote(place):
+    model_id = place.make_model()
+    with place.open() as stores:
+        version = add_version(stores, models.get_model(stores, model_id))
+    body, other = ({"json": {"reason": reason}} for reason in ("better", "much better"))
+    return Call(on(model_id, version_id=version.id).path, body=body, other=other)
+
+
+@prepares("audit.list")
+def model_entries(place):
+    call = model_create(place)
+    made = place.app.test_client().post("/api/v1/models", headers=place.admin(), **call.body)
+    return on(made.json["id"])
+
+
+@prepares("audit.list_organization")
+def organization_entries(place):
+    model_entries(place)
+    return Call(query={"page_size": 3})
+
+
+@prepares("version.get", training=True)
+def version_get(place):
+    trained = place.trained()
+    return on(trained.model_id, version_id=trained.version_id)
+
+
+@prepares(
+    "version.list", "training_metrics.get", "training_metrics.logs", "training_metrics.details",
+    "performance.summary", "performance.confusion_matrix", "performance.roc_curve", training=True,
+)  # fmt: skip
+def of_trained(place):
+    return on(place.trained().model_id)
+
+
+@prepares("model.test", training=True)
+def model_test(place):
+    body, other = ({"json": {"inputs": {**ROW, "distance_km": far}}} for far in (10.5, 812.5))
+    return Call(on(place.trained().model_id).path, body=body, other=other)
+
+
+def upload(name):
+    """A multipart body with a table."""
+    table = FileStorage(io.BytesIO(csv_of(parcels())), filename="parcels.csv")
+    boundary, body = encode_multipart({"name": name, "description": "last quarter", "file": table})
+    return {"data": body, "content_type": f"multipart/form-data; boundary={boundary}"}

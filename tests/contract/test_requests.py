@@ -1,0 +1,175 @@
+"""What is refused before anything is done, by the order of checks that is promised."""
+
+import pytest
+
+from tests.contract.calls import NEEDS_TRAINING, PREPARE, Call
+from tests.contract.installation import ADMIN
+from tests.contract.offered import each, offered
+from tests.contract.published import needs_contract, promises
+
+pytestmark = needs_contract
+
+TOO_LONG = b'{"a": "' + b"x" * (10 << 20) + b'"}'
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+
+def needs_training(promise):
+    return [pytest.mark.slow] if promise.id in NEEDS_TRAINING else []
+
+
+def takes_body(promise):
+    return promise.takes_body
+
+
+def answers_body(promise):
+    return promise.success != 204
+
+
+@pytest.fixture(scope="module")
+def ids(place):
+    """Ids that any operation's path may name."""
+    model_id, run_id = place.start_run()
+    return {"model_id": model_id, "run_id": run_id, "version_id": "ver-001", "dataset_id": place.make_dataset()}
+
+
+@pytest.fixture(scope="module")
+def document(place):
+    return place.app.test_client().get("/api/v1/openapi.json").json
+
+
+@each(answers_body)
+def test_an_answer_nobody_can_give_is_not_acceptable(place, ids, promise):
+    headers = {**place.admin(), "Accept": "application/x-nothing"}
+    assert place.refusal(promise, Call(path=ids), headers) == (406, "not_acceptable")
+
+
+@each(lambda promise: not answers_body(promise))
+def test_without_an_answer_body_anything_is_acceptable(place, promise):
+    call = PREPARE[promise.id](place)
+    answer = place.call(promise, call, {**place.admin(), "Accept": "application/x-nothing"})
+    assert answer.status_code == promise.success
+
+
+@each(answers_body, marks=needs_training)
+def test_every_documented_media_type_is_answered(place, document, promise):
+    described = document["paths"][promise.path][promise.method.lower()]["responses"][str(promise.success)]
+    assert described["content"]
+    for kind in described["content"]:
+        call = PREPARE[promise.id](place)
+        answer = place.call(promise, call, {**place.admin(), "Accept": kind})
+        assert answer.status_code == promise.success, answer.get_data(as_text=True)
+        assert answer.mimetype == kind.partition(";")[0]
+        assert answer.data
+
+
+@each(takes_body)
+def test_another_media_type_is_not_taken(place, ids, promise):
+    for kind in ("text/plain", "application/xml", ""):
+        refused = place.refusal(promise, Call(path=ids), place.admin(), data=b"a=b", content_type=kind)
+        assert refused == (415, "unsupported_media_type")
+
+
+@each(takes_body)
+def test_a_body_that_is_too_large_is_refused(place, ids, promise):
+    given = {"data": TOO_LONG, "content_type": "application/json"}
+    assert place.refusal(promise, Call(path=ids), place.admin(), **given) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize("body", [b"{", b"{]", b"\xff", b'{"a": NaN}', b'{"a": Infinity}', b'{"a": "\\ud800"}'])
+@each(takes_body)
+def test_what_is_not_json_is_malformed(place, ids, promise, body):
+    given = {"data": body, "content_type": "application/json"}
+    assert place.refusal(promise, Call(path=ids), place.admin(), **given) == (422, "malformed_body")
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"text"', b"7", b"null", b"[{}]"])
+@each(takes_body)
+def test_a_body_is_an_object(place, ids, promise, body):
+    given = {"data": body, "content_type": "application/json"}
+    assert place.refusal(promise, Call(path=ids), place.admin(), **given) == (422, "validation_failed")
+
+
+@each(takes_body)
+def test_an_unknown_field_is_named(place, ids, promise):
+    given = {"json": {"no_such_field/~": 1}}
+    answer = place.call(promise, Call(path=ids), place.admin(), **given)
+    assert (answer.status_code, answer.json["code"]) == (422, "validation_failed")
+    assert "/no_such_field~1~0" in {fault["pointer"] for fault in answer.json["errors"]}
+
+
+@each(lambda promise: promise.method == "POST")
+def test_a_key_that_is_none_is_refused(place, promise):
+    call = Call() if promise.id in NEEDS_TRAINING else PREPARE[promise.id](place)
+    if promise.id in NEEDS_TRAINING:
+        call = Call(path={"model_id": place.make_model()}, body={"json": {"inputs": {}}})
+    for key in ("", "a b", "x" * 256, "caf\xe9"):
+        headers = {**place.admin(), "Idempotency-Key": key}
+        assert place.refusal(promise, call, headers) == (422, "invalid_idempotency_key")
+
+
+@each(lambda promise: not promise.is_public)
+def test_the_permission_comes_before_everything_about_the_request(place, ids, promise):
+    if promise.allows():
+        pytest.skip("any token suffices")
+    wrong = {"query_string": {"page": "x"}, "data": TOO_LONG, "content_type": "text/plain"}
+    headers = {**place.headers("has-nothing"), "Accept": "application/x-nothing", "If-Match": '"never"'}
+    assert place.refusal(promise, Call(path=ids), headers, **wrong) == (403, "forbidden")
+
+
+@each(takes_body)
+def test_the_answer_comes_before_the_body_and_its_type_before_its_shape(place, ids, promise):
+    nothing = {**place.admin(), "Accept": "application/x-nothing"}
+    wrong = {"data": TOO_LONG, "content_type": "text/plain"}
+    assert place.refusal(promise, Call(path=ids), nothing, **wrong) == (406, "not_acceptable")
+    assert place.refusal(promise, Call(path=ids), place.admin(), **wrong) == (413, "payload_too_large")
+    shape = {**place.admin(), "Idempotency-Key": "a b", "If-Match": '"never"'}
+    malformed = {"data": b"{", "content_type": "application/json"}
+    assert place.refusal(promise, Call(path=ids), shape, **malformed) == (422, "malformed_body")
+
+
+@each()
+def test_other_methods_are_refused_and_the_offered_ones_named(place, ids, promise):
+    path = promise.path.format(**ids)
+    here = {
+        method
+        for one in offered().values()
+        for method, template in one.routes
+        if template == promise.path and method != "WS"
+    }
+    for method in METHODS:
+        if method in here:
+            continue
+        answer = place.app.test_client().open(path, method=method, headers=place.admin())
+        assert (answer.status_code, answer.get_json(force=True)["code"]) == (405, "method_not_allowed")
+        assert set(answer.headers["Allow"].split(", ")) - {"HEAD"} == here
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/v1", "/api/v1/nothing", "/api/v1//models", "//api/v1/models"])
+def test_an_unknown_path_answers_a_problem(place, path):
+    answer = place.app.test_client().open(path, method="GET", headers=place.admin())
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert answer.json["code"] == "not_found"
+
+
+@each(lambda promise: not promise.is_public)
+def test_the_limit_of_calls_answers_when_to_come_back(place, ids, promise, monkeypatch):
+    from studio.web.limiter import CallLimiter
+
+    edge = place.app.extensions["studio"]
+    monkeypatch.setitem(edge.__dict__, "limiter", CallLimiter(1))
+    headers = {**place.headers("hurried", ADMIN), "Accept": "application/x-nothing", "If-Match": '"never"'}
+    assert place.refusal(promise, Call(path=ids), headers)[0] in (406, 412)
+    assert place.refusal(promise, Call(path=ids), headers) == (429, "rate_limited")
+    assert int(place.call(promise, Call(path=ids), headers).headers["Retry-After"]) >= 1
+
+
+def test_every_list_has_an_upper_limit(place, ids, document):
+    for promise in promises().values():
+        if promise.id in offered() and "page_size" in promise.response:
+            parameters = document["paths"][promise.path]["get"]["parameters"]
+            limit = next(item["schema"]["maximum"] for item in parameters if item["name"] == "page_size")
+            for size in (0, -1, limit + 1, "x", "1.5"):
+                call = Call(path=ids, query={"page_size": size})
+                assert place.refusal(promise, call, place.admin()) == (422, "validation_failed")
+            answer = place.call(promise, Call(path=ids, query={"page_size": limit, "page": 10**6}), place.admin())
+            assert (answer.status_code, answer.json["results"]) == (200, [])
