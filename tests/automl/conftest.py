@@ -15,7 +15,7 @@ class Recorder:
     """Keeps what an observer hears."""
 
     def __init__(self):
-        self.phases, self.logs, self.trials, self.metrics = [], [], [], []
+        self.phases, self.logs, self.trials = [], [], []
 
     def phase(self, phase, fraction, message):
         self.phases.append((phase, fraction, message))
@@ -25,9 +25,6 @@ class Recorder:
 
     def trial(self, trial):
         self.trials.append(trial)
-
-    def metric(self, name, value, step):
-        self.metrics.append((name, value, step))
 
 
 @pytest.fixture

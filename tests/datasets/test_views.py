@@ -166,7 +166,7 @@ class TestUpload:
 
 class TestRefusedContent:
     @pytest.mark.parametrize(
-        "content", [b"", b"\n\n", b"a,b\n", gzip.compress(b""), parquet_of(pd.DataFrame({"a": []}))]
+        "content", [b"", b"\n\n", b"a,b\n", gzip.compress(b"", mtime=0), parquet_of(pd.DataFrame({"a": []}))]
     )
     def test_nothing_in_it(self, assert_refused, content):
         assert_refused(content, 422, "dataset_empty")
@@ -212,7 +212,7 @@ class TestLimit:
 
     @pytest.mark.parametrize(
         "content",
-        [b"a,b\n" + b"1,2\n" * 500, gzip.compress(b"a,b\n" + b"1,2\n" * 500), b"a\n" + b"1\n" * (2 << 20)],
+        [b"a,b\n" + b"1,2\n" * 500, gzip.compress(b"a,b\n" + b"1,2\n" * 500, mtime=0), b"a\n" + b"1\n" * (2 << 20)],
         ids=["received", "decompressed", "far beyond"],
     )
     def test_more_bytes_are_refused(self, assert_refused, content):

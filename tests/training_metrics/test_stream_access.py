@@ -5,6 +5,7 @@ import requests
 
 from studio.collaborators.tables import RoleRow
 from studio.models.tables import ModelRow
+from studio.web import sockets
 from studio.web.sockets import Pace, close_all_sockets
 
 UNKNOWN = "mdl-00000000"
@@ -61,7 +62,7 @@ def test_a_caller_without_permission_is_closed_with_4403(story, listen, headers)
         assert end_of(listener) == (4403, "forbidden")
 
 
-@pytest.mark.parametrize("model_id", [UNKNOWN, "mdl-xyz", "stream-tickets", "%00", "'"])
+@pytest.mark.parametrize("model_id", [UNKNOWN, "mdl-xyz", "%00", "'"])
 def test_an_unknown_model_is_closed_with_4404(story, listen, model_id):
     with listen(story, model_id=model_id) as listener:
         assert end_of(listener) == (4404, "not_found")
@@ -210,7 +211,8 @@ class TestLookingAgain:
             assert end_of(listener) == (4403, "forbidden")
 
 
-def test_a_stopping_service_closes_with_1012_and_lets_nobody_in(story, listen):
+def test_a_stopping_service_closes_with_1012_and_lets_nobody_in(story, listen, app, monkeypatch):
+    monkeypatch.setattr(sockets, "_of_this_process", {app.extensions["studio"].sockets})  # none of other tests'
     with listen(story) as listener:
         assert listener.seqs(1) == [1]
         close_all_sockets()
