@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from studio.auth import service as auth
@@ -86,7 +86,8 @@ class Worker:
         )  # fmt: skip
         self._duties = [
             Duty("runs", TICK_S, self._dispatch),
-            Duty("registry", 4.0, self._reconcile),
+            Duty("changed registries", 2.0, self._reconcile_changed),
+            Duty("registries", 120.0, self._reconcile_all),
             Duty("purges", 5.0, self._purge),
             Duty("uploads", 30.0, self._sweep),
             Duty("leftovers", 300.0, self._forget),
@@ -128,8 +129,20 @@ class Worker:
             self._warming = None
             self._dispatcher.step()
 
-    def _reconcile(self) -> None:
-        for organization in models.list_organizations(self._database):
+    def _reconcile_changed(self) -> None:
+        with self._database.transaction(write=False) as db:
+            is_quiet = not versions.has_changes(db)
+        if not is_quiet:
+            with self._database.transaction(write=True) as db:
+                changed = versions.take_changes(db)
+            self._reconcile(changed)
+
+    def _reconcile_all(self) -> None:
+        """What was noted and lost with a worker, and what was written past the mount."""
+        self._reconcile(models.list_organizations(self._database))
+
+    def _reconcile(self, organizations: Iterable[str]) -> None:
+        for organization in organizations:
             with self._runtime.open_stores(system_actor(organization), write=False) as stores:
                 versions.reconcile(stores, stores.registry.list_entries())
 

@@ -16,6 +16,7 @@ from studio.domain.actors import Actor, pack_actor, unpack_actor
 from studio.errors import StudioError, TokenExpired, TokenInvalid
 from studio.models import service as models
 from studio.runtime import Runtime
+from studio.versions import service as versions
 from studio.web.context import Edge, find_origin
 from studio.web.errors import headers_of, problem, status_of
 
@@ -53,7 +54,17 @@ def make_gatekeeper(edge: Edge, runtime: Runtime) -> Gatekeeper:
         with _reading(runtime, actor) as stores:
             return models.list_hidden_names(stores)
 
-    return Gatekeeper(identify=identify, open_session=open_session, hidden_models=hidden_models, refuse=_refuse)
+    def note_change(actor: Actor) -> None:
+        with runtime.open_stores(actor, write=True) as stores:
+            versions.note_change(stores)
+
+    return Gatekeeper(
+        identify=identify,
+        open_session=open_session,
+        hidden_models=hidden_models,
+        note_change=note_change,
+        refuse=_refuse,
+    )
 
 
 def _reading(runtime: Runtime, actor: Actor) -> AbstractContextManager[Stores]:

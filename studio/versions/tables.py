@@ -40,3 +40,11 @@ class RegistryMarkRow(Row):
     promoted: Mapped[int | None]
     staged: Mapped[int | None]
     updated_at: Mapped[datetime | None]
+
+
+class RegistryChangeRow(Row):
+    """An organization whose registry an MLflow client has written to since the worker last compared it."""
+
+    __tablename__ = "registry_changes"
+
+    organization: Mapped[str] = mapped_column(String(63), primary_key=True)

@@ -177,7 +177,9 @@ def test_a_promotion_by_an_mlflow_client_shows_up(service, api, token, dataset_i
     command = [service.process.args[0], "-c", script]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert "hello" in done.stdout, done.stderr[-3000:]
+    done_at = time.monotonic()
     promoted = wait_until(lambda: api.get(f"{MODELS}/{model_id}").json()["promoted_version_id"], "the promotion")
+    assert time.monotonic() - done_at < 10
     assert promoted == "ver-001"
     entries = api.get(f"{MODELS}/{model_id}/audit-logs?action=model.version_promoted").json()["results"]
     assert [entry["actor"]["type"] for entry in entries] == ["mlflow"]

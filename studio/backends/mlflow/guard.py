@@ -35,12 +35,14 @@ class Gatekeeper:
         open_session: Value and life in seconds of the session cookie a ticket is good for. Raises
             Unauthenticated.
         hidden_models: Names of the models of the caller's organization that it may not see.
+        note_change: Told when a caller may have changed its organization's registry.
         refuse: The whole answer for an error.
     """
 
     identify: Callable[[str | None, str | None], Actor]
     open_session: Callable[[str], tuple[str, int]]
     hidden_models: Callable[[Actor], frozenset[str]]
+    note_change: Callable[[Actor], None]
     refuse: Callable[[StudioError, Environ], WsgiApp]
 
 
@@ -65,7 +67,10 @@ class Guard:
             environ["HTTP_X_MLFLOW_WORKSPACE"] = self._connection.ensure(actor.organization)
             environ[ORGANIZATION_WORKSPACE] = environ["HTTP_X_MLFLOW_WORKSPACE"]
             with leaving_out(hidden):
-                return server(environ, _with_safe_headers(start_response))
+                answer = server(environ, _with_safe_headers(start_response))
+            if route.changes_registry:
+                self._gatekeeper.note_change(actor)
+            return answer
         except StudioError as error:
             return self._gatekeeper.refuse(error, environ)(environ, start_response)
 

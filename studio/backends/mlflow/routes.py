@@ -41,11 +41,17 @@ class Route:
         return self.template.startswith(_SHARED)
 
     @property
+    def changes_registry(self) -> bool:
+        """True where registered models, versions or aliases may change."""
+        return self.access is Access.WRITE and self.template.startswith(_REGISTRY)
+
+    @property
     def is_static(self) -> bool:
         """True for the files MLflow's pages are made of."""
         return self.template.startswith(_STATIC)
 
 
+_REGISTRY: Final = ("registered-models", "model-versions")
 # Resources whose stores keep to the workspace of the request, by the first part of the template.
 _CONFINED: Final = frozenset(
     {

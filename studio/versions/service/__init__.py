@@ -1,5 +1,6 @@
 """What can be done with versions, one file per group of verbs."""
 
+from studio.versions.service.changes import has_changes, note_change, take_changes
 from studio.versions.service.promotions import promote_version
 from studio.versions.service.reading import (
     VersionFilter,
@@ -20,12 +21,15 @@ __all__ = [
     "find_promoted",
     "find_version",
     "get_version",
+    "has_changes",
     "has_ready_version",
     "has_version",
     "list_versions",
     "model_file_key",
+    "note_change",
     "promote_version",
     "reconcile",
     "reconcile_model",
     "register_version",
+    "take_changes",
 ]

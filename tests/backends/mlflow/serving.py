@@ -58,7 +58,7 @@ def hidden_models(actor):
 def running_server(connection):
     """Address of a server with MLflow mounted on this connection's database."""
     point_mlflow_server_at(connection)
-    gatekeeper = Gatekeeper(identify, open_session, hidden_models, refuse)
+    gatekeeper = Gatekeeper(identify, open_session, hidden_models, lambda actor: None, refuse)
     app = mount(Response("ours", 200), guard=Guard(connection, gatekeeper))
     running = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=running.serve_forever)

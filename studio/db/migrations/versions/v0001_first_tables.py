@@ -45,6 +45,7 @@ def upgrade() -> None:
     _create_dataset_uses()
     _create_model_tags()
     _create_promotions()
+    _create_registry_changes()
     _create_registry_marks()
     guards = SQLITE_GUARDS if op.get_bind().dialect.name == "sqlite" else POSTGRES_GUARDS
     for guard in guards:
@@ -342,6 +343,14 @@ def _create_promotions() -> None:
         sa.PrimaryKeyConstraint("model_id", "number", name=op.f("pk_promotions")),
     )
     op.create_index("ix_promotions_version", "promotions", ["model_id", "version", "number"], unique=False)
+
+
+def _create_registry_changes() -> None:
+    op.create_table(
+        "registry_changes",
+        sa.Column("organization", sa.String(length=63), nullable=False),
+        sa.PrimaryKeyConstraint("organization", name=op.f("pk_registry_changes")),
+    )
 
 
 def _create_registry_marks() -> None:
