@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -158,10 +158,10 @@ def _select(stores: Stores, wanted: AuditFilter) -> Select[AuditRow]:
     if wanted.action is not None and wanted.action not in ACTIONS:
         raise InvalidInput("There is no such action.", fields=[("action", f"unknown action {wanted.action!r}")])
     until = wanted.until or stores.now() + timedelta(seconds=1)
-    since = wanted.since or until - DEFAULT_SPAN
+    since = wanted.since or _before(until, DEFAULT_SPAN)
     if since > until:
         raise InvalidRange("`from` is after `to`.", fields=[("from", "must not be after to")])
-    kept_since = stores.now() - timedelta(days=stores.config.audit_retention_days)
+    kept_since = _before(stores.now(), timedelta(days=stores.config.audit_retention_days))
     query = select(AuditRow).where(
         AuditRow.organization == stores.organization,
         AuditRow.timestamp >= max(since, kept_since),
@@ -175,6 +175,12 @@ def _select(stores: Stores, wanted: AuditFilter) -> Select[AuditRow]:
         if value is not None:
             query = query.where(column == value)
     return query.order_by(AuditRow.number.desc() if wanted.newest_first else AuditRow.number)
+
+
+def _before(moment: datetime, span: timedelta) -> datetime:
+    """A moment so much earlier, or the first there is."""
+    first = datetime.min.replace(tzinfo=UTC)
+    return moment - span if moment - first > span else first
 
 
 def _lock_head(stores: Stores) -> AuditHeadRow:

@@ -27,7 +27,10 @@ class Time(fields.Field[datetime]):
             raise ValidationError("must be a time such as 2026-05-03T07:00:00Z, or a date") from error
         if moment.tzinfo is None:
             raise ValidationError("must say its offset, such as 2026-05-03T07:00:00Z")
-        return moment.astimezone(UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError as error:
+            raise ValidationError("must lie between the years 1 and 9999 in UTC") from error
 
 
 class Text(fields.String):

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
+from studio.domain.model_config import CUSTOM_DEFAULTS
 from studio.web.fields import StrictBoolean, StrictInteger, StrictNumber, choice
 
 ABOVE_ZERO = validate.Range(min=0, min_inclusive=False, error="must be above 0")
@@ -81,7 +82,7 @@ class ConfigBody(Schema):
     @post_load
     def drop_repeats(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """A feature named twice counts once."""
-        if "feature_columns" in data:
+        if data.get("feature_columns"):  # null in a change takes the key away
             data["feature_columns"] = list(dict.fromkeys(data["feature_columns"]))
         return data
 
@@ -94,5 +95,29 @@ class ConfigChanges(ConfigBody):
         field_obj.allow_none = True
 
 
-class ConfigOut(ConfigBody):
-    """The effective configuration, every key of it; those of custom models only there."""
+class WholeOut(Schema):
+    """An answer lacks no key, but those that only custom models have."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Describe it so."""
+        field_obj.required = field_name not in CUSTOM_DEFAULTS
+
+
+class PreprocessingOut(WholeOut, PreprocessingBody):
+    pass
+
+
+class ValidationOut(WholeOut, ValidationBody):
+    pass
+
+
+class SearchOut(WholeOut, SearchBody):
+    pass
+
+
+class ConfigOut(WholeOut, ConfigBody):
+    """The effective configuration."""
+
+    preprocessing = fields.Nested(PreprocessingOut)
+    validation = fields.Nested(ValidationOut)
+    search = fields.Nested(SearchOut)

@@ -1,6 +1,8 @@
 """Pages: the query every list takes, and the answer it gives."""
 
-from marshmallow import EXCLUDE, Schema, fields, validate
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 
 
 class QuerySchema(Schema):
@@ -8,6 +10,15 @@ class QuerySchema(Schema):
 
     class Meta:
         unknown = EXCLUDE
+
+    @pre_load
+    def refuse_nul(self, data: dict[str, str], **kwargs: Any) -> dict[str, str]:
+        """Refuse the one character that PostgreSQL cannot even look for."""
+        known = {field.data_key or name for name, field in self.load_fields.items()}
+        held = [name for name in known if "\0" in data.get(name, "")]
+        if held:
+            raise ValidationError({name: ["must not contain control characters"] for name in held})
+        return data
 
 
 def page_query(default_size: int = 20, max_size: int = 100) -> type[QuerySchema]:
