@@ -11,19 +11,18 @@ from studio.config import Config
 from tests.conftest import SECRET
 
 
-@pytest.fixture(scope="session")
-def place(empty_databases, tmp_path_factory):
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def place(request, tmp_path_factory):
     """An installation all tests of this folder share: each makes what it needs anew."""
     from tests.contract.installation import Installation  # what it imports reads settings that are not made yet
 
     folder = tmp_path_factory.mktemp("contract")
-    for name in ("studio.db", "mlflow.db"):
-        shutil.copyfile(empty_databases / name, folder / name)
+    own, mlflow = make_databases(request, folder)
     with tempfile.TemporaryDirectory(prefix="st-", dir="/tmp") as sockets:  # their paths must be short
         config = Config(
             data_folder=folder,
-            database_url=f"sqlite:///{folder}/studio.db",
-            mlflow_database_url=f"sqlite:///{folder}/mlflow.db",
+            database_url=own,
+            mlflow_database_url=mlflow,
             runtime_folder=Path(sockets),
             signing_secret=SECRET,
             rate_limit_per_minute=1_000_000,
@@ -31,3 +30,16 @@ def place(empty_databases, tmp_path_factory):
         )
         with contextlib.closing(Installation(config.prepare_folders())) as place:
             yield place
+
+
+def make_databases(request, folder):
+    """Addresses of the own tables and of MLflow's, both empty."""
+    if request.param == "sqlite":
+        for name in ("studio.db", "mlflow.db"):
+            shutil.copyfile(request.getfixturevalue("empty_databases") / name, folder / name)
+        return f"sqlite:///{folder}/studio.db", f"sqlite:///{folder}/mlflow.db"
+    from tests.schema import create_all_tables
+
+    server = request.getfixturevalue("postgres_server")
+    url = server.url_of(server.new_database(server.template("studio", create_all_tables)))
+    return url, url

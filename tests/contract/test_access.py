@@ -130,12 +130,18 @@ def test_a_malformed_model_id_is_an_unknown_one(place, shared, promise, model_id
     assert place.refusal(promise, Call(path=ids), place.admin()) == (404, "model_not_found")
 
 
+@pytest.mark.parametrize("dataset_id", ["ds-XYZ", "5e1ec7ed", "ds-5e1ec7ed%00", "%00", "mdl-5e1ec7ed"])
+@each(lambda promise: promise.parameters == ["dataset_id"])
+def test_a_malformed_dataset_id_is_an_unknown_one(place, promise, dataset_id):
+    assert place.refusal(promise, Call(path={"dataset_id": dataset_id}), place.admin()) == (404, "dataset_not_found")
+
+
 @each(lambda promise: len(promise.parameters) > 1)
 def test_a_part_of_another_model_is_unknown(place, shared, promise):
     assert promise.parameters[0] == "model_id"
     kind = promise.parameters[1].removesuffix("_id")
     _, run_id = place.start_run()
-    for unknown in ({"run": run_id, "version": "ver-999"}[kind], new_run_id(place.runtime.clock()), "x"):
+    for unknown in ({"run": run_id, "version": "ver-999"}[kind], new_run_id(place.runtime.clock()), "x", "%00"):
         ids = {**shared, promise.parameters[1]: unknown}
         assert place.refusal(promise, Call(path=ids), place.admin()) == (404, f"{kind}_not_found")
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from studio.domain.model_config import SYSTEM_DEFAULTS
 from tests.contract.calls import NEEDS_TRAINING, PREPARE, Call
 from tests.contract.installation import ADMIN
 from tests.contract.offered import each, offered
@@ -95,6 +96,41 @@ def test_an_unknown_field_is_named(place, ids, promise):
     answer = place.call(promise, Call(path=ids), place.admin(), **given)
     assert (answer.status_code, answer.json["code"]) == (422, "validation_failed")
     assert "/no_such_field~1~0" in {fault["pointer"] for fault in answer.json["errors"]}
+
+
+@pytest.mark.parametrize("key", sorted(SYSTEM_DEFAULTS))
+def test_null_takes_a_models_own_value_away(place, key):
+    model_id = place.make_model(config={"algorithm": "lightgbm", "feature_columns": ["carrier"]})
+    path = f"/api/v1/models/{model_id}"
+    answer = place.app.test_client().patch(path, json={"config": {key: None}}, headers=place.admin())
+    assert answer.status_code == 200, answer.json
+    assert answer.json["config"][key] == SYSTEM_DEFAULTS[key]
+
+
+def test_no_parameter_takes_a_nul(place, ids, document):
+    for promise in (promises()[name] for name in offered() if name in promises()):
+        operation = document["paths"].get(promise.path, {}).get(promise.method.lower(), {})
+        for name in [item["name"] for item in operation.get("parameters", ()) if item["in"] == "query"]:
+            call = Call(path=ids, query={name: "a\0b"})
+            assert place.refusal(promise, call, place.admin()) == (422, "validation_failed")
+
+
+@each(lambda promise: promise.id.startswith("audit.list"))
+@pytest.mark.parametrize(
+    ("period", "status"),
+    [
+        ({"to": "0001-01-01T00:00:01Z"}, 200),
+        ({"from": "9999-12-31T23:59:59Z"}, 422),
+        ({"from": "2026-01-02", "to": "2026-01-01"}, 422),
+        ({"from": "0001-01-01T00:00:00+01:00"}, 422),
+        ({"to": "9999-12-31T23:59:59-01:00"}, 422),
+        ({"from": "2026-01-01T00:00:00"}, 422),
+        ({"from": "2026-01-01T00:00:00+05:30", "to": "2026-01-02"}, 200),
+    ],
+)
+def test_any_moment_may_be_asked_for(place, ids, promise, period, status):
+    answer = place.call(promise, Call(path=ids, query=period), place.admin())
+    assert answer.status_code == status, answer.json
 
 
 @each(lambda promise: promise.method == "POST")

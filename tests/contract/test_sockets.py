@@ -1,0 +1,92 @@
+"""Who may open a stream, what it tells, and with which code it is closed."""
+
+import contextlib
+import json
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from tests.contract.installation import ADMIN, OTHERS
+from tests.contract.offered import each
+from tests.contract.published import PERMISSIONS, ROLES, missing_keys, needs_contract
+from tests.training_metrics.conftest import Server
+
+pytestmark = needs_contract
+
+each_socket = each(lambda promise: promise.method == "WS", sockets=True)
+WAIT_S = 20
+
+
+@pytest.fixture(scope="module")
+def port(place):
+    server = Server(place.app)
+    yield server.port
+    place.app.extensions["studio"].sockets.stop()
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def ids(place):
+    """A model of ``owner-1`` with a queued run, which goes on for ever."""
+    model_id, run_id = place.start_run()
+    return {"model_id": model_id, "run_id": run_id}
+
+
+@pytest.fixture
+def listen(port):
+    """Opens a socket; its first message, or the code it is closed with."""
+
+    def open_socket(promise, ids, headers, path=None):
+        url = f"ws://127.0.0.1:{port}{(path or promise.path).format(**ids)}"
+        with connect(url, additional_headers=headers, close_timeout=1) as socket, contextlib.suppress(ConnectionClosed):
+            return json.loads(socket.recv(timeout=WAIT_S))
+        return socket.protocol.close_code
+
+    return open_socket
+
+
+@each_socket
+def test_it_tells_every_promised_key(place, listen, ids, promise):
+    for path in (promise.path, *promise.aliases):
+        message = listen(promise, ids, place.admin(), path)
+        assert not missing_keys(message, promise.response)
+
+
+@each_socket
+def test_without_a_valid_token_it_is_closed(place, listen, ids, promise):
+    for headers in ({}, {"Authorization": "Bearer x"}, place.headers("admin-1", ADMIN, lifetime_s=-60)):
+        assert listen(promise, ids, headers) == 4401
+    assert 4401 in promise.errors
+
+
+@each_socket
+def test_what_is_another_organizations_is_unknown(place, listen, ids, promise):
+    assert listen(promise, ids, place.headers("stranger", ADMIN, org=OTHERS)) == 4404
+    assert listen(promise, {**ids, "model_id": "mdl-00000000"}, place.admin()) == 4404
+    assert 4404 in promise.errors
+
+
+@pytest.mark.parametrize("permission", PERMISSIONS)
+@each_socket
+def test_one_organization_permission_lets_in_where_promised(place, listen, ids, promise, permission):
+    found = listen(promise, ids, place.headers(f"has-{permission}", [permission]))
+    assert isinstance(found, dict) if promise.allows(permission=permission) else found == 4403
+
+
+@pytest.mark.parametrize("role", ROLES)
+@each_socket
+def test_one_role_lets_in_where_promised(place, listen, ids, promise, role):
+    user = f"is-{role}"
+    place.grant(ids["model_id"], user, role)
+    found = listen(promise, ids, place.headers(user))
+    assert isinstance(found, dict) if promise.allows(role=role) else found == 4403
+
+
+@each_socket
+def test_a_ticket_opens_it_once(place, listen, ids, promise):
+    body = {"model_id": ids["model_id"]}
+    made = place.app.test_client().post("/api/v1/models/stream-tickets", json=body, headers=place.admin())
+    path = f"{made.json['url']}?ticket={made.json['ticket']}"
+    assert isinstance(listen(promise, ids, {}, path), dict)
+    assert listen(promise, ids, {}, path) == 4401
