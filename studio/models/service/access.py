@@ -19,13 +19,12 @@ def find_access(stores: Stores, model_id: str) -> Access | None:
     """
     if not is_id("model", model_id):
         return None
-    visibility = stores.db.scalar(
-        select(ModelRow.visibility).where(ModelRow.id == model_id, ModelRow.organization == stores.organization)
-    )
-    if visibility is None:
+    row = stores.db.get(ModelRow, model_id)
+    stores.db.info["model"] = row  # or the session, which holds rows weakly, would read it again for the view
+    if row is None or row.organization != stores.organization:
         return None
     role = collaborators.find_role(stores, model_id)
-    is_org_visible = visibility == Visibility.ORG
+    is_org_visible = row.visibility == Visibility.ORG
     if not is_org_visible and role is None and ADMIN not in stores.actor.permissions:
         return None
     return Access(role, is_org_visible)

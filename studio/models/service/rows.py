@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from studio.backends.stores import Stores
@@ -29,11 +28,8 @@ def find_row(stores: Stores, model_id: str, *, lock: bool = False) -> ModelRow:
     """
     if not is_id("model", model_id):
         raise ModelNotFound(model_id)
-    query = select(ModelRow).where(ModelRow.id == model_id, ModelRow.organization == stores.organization)
-    if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
-    row = stores.db.scalars(query).first()
-    if row is None:
+    row = stores.db.get(ModelRow, model_id, with_for_update=lock, populate_existing=lock)
+    if row is None or row.organization != stores.organization:
         raise ModelNotFound(model_id)
     return row
 
