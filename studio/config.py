@@ -99,7 +99,6 @@ class Config(BaseSettings):
     )
 
     # The worker.
-    executor: Literal["local"] = Field("local", description="What runs trainings; plugins add names.")
     concurrent_runs: int = Field(1, ge=1, le=64, description="Runs a worker trains at once.")
     run_threads: int = Field(0, ge=0, le=256, description="Cores per run; 0: all of the machine, shared fairly.")
     run_memory_mb: int = Field(0, ge=0, description="Memory cap per run in MB; 0: three quarters of the machine.")
