@@ -107,12 +107,14 @@ def test_null_takes_a_models_own_value_away(place, key):
     assert answer.json["config"][key] == SYSTEM_DEFAULTS[key]
 
 
-def test_no_parameter_takes_a_nul(place, ids, document):
-    for promise in (promises()[name] for name in offered() if name in promises()):
-        operation = document["paths"].get(promise.path, {}).get(promise.method.lower(), {})
-        for name in [item["name"] for item in operation.get("parameters", ()) if item["in"] == "query"]:
-            call = Call(path=ids, query={name: "a\0b"})
-            assert place.refusal(promise, call, place.admin()) == (422, "validation_failed")
+@each()
+def test_a_nul_in_a_parameter_is_refused_and_in_an_id_unknown(place, ids, document, promise):
+    for item in document["paths"][promise.path][promise.method.lower()]["parameters"]:
+        name = item["name"]
+        if item["in"] == "query":
+            unknown = (404, f"{name.removesuffix('_id')}_not_found")
+            wanted = unknown if name in ("run_id", "version_id") else (422, "validation_failed")
+            assert place.refusal(promise, Call(path=ids, query={name: "a\0b"}), place.admin()) == wanted
 
 
 @each(lambda promise: promise.id.startswith("audit.list"))
