@@ -209,7 +209,9 @@ def test_bad_trials_do_not_take_the_search_with_them(toy_family, recorder, tmp_p
 def test_no_success_at_all_says_why(toy_family, recorder, tmp_path, mood, words, budget_s):
     before = set(psutil.Process().children())  # services of other tests
     cap_mb = psutil.Process().memory_info().rss / 2**20 + 250
-    plan = dataclasses.replace(TOY, hyperparameters={"mood": mood}, budget_s=budget_s, memory_cap_mb=cap_mb, max_trials=1)
+    plan = dataclasses.replace(
+        TOY, hyperparameters={"mood": mood}, budget_s=budget_s, memory_cap_mb=cap_mb, max_trials=1
+    )
     with pytest.raises(NoSuccessfulTrial, match=words):
         search(toy_table(), plan, observer=recorder, work_folder=tmp_path)
     assert set(psutil.Process().children()) <= before

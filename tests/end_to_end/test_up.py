@@ -30,7 +30,11 @@ class Service:
         self.folder = folder
         self.port = free_ports(1)[0]
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW_", "PROMETHEUS_"))},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("MLFLOW_", "_MLFLOW_", "PROMETHEUS_"))
+            },
             "STUDIO_DATA_FOLDER": str(folder),
             "STUDIO_RUNTIME_FOLDER": str(sockets),
             "STUDIO_PORT": str(self.port),
