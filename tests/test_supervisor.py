@@ -1,7 +1,6 @@
 """What the supervisor does to its children, on children that are quick to start."""
 
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import pytest
 
 from studio.supervision import FIRST_PAUSE_S, Child
 from studio.supervisor import CannotRun, check_port, only_one
+from tests.waiting import is_readable
 
 PARENT = """
 import time
@@ -39,7 +39,7 @@ def child_of(tmp_path):
 
 def await_end(pid):
     descriptor = os.pidfd_open(pid)
-    assert select.select([descriptor], [], [], 30)[0], f"process {pid} still runs"
+    assert is_readable(descriptor, 30), f"process {pid} still runs"
     os.close(descriptor)
 
 
@@ -88,7 +88,7 @@ def test_what_a_dead_child_left_is_killed_with_it(child_of, tmp_path):
     await_end(child.process.pid)
     left = os.pidfd_open(int((tmp_path / "left").read_text()))
     child.look()
-    assert select.select([left], [], [], 30)[0]
+    assert is_readable(left, 30)
     os.close(left)
 
 
@@ -108,7 +108,7 @@ def test_a_child_does_not_outlive_a_killed_parent():
         pid = int(parent.stdout.readline())
         descriptor = os.pidfd_open(pid)
         parent.kill()
-    assert select.select([descriptor], [], [], 30)[0]
+    assert is_readable(descriptor, 30)
     os.close(descriptor)
 
 

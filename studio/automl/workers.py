@@ -116,9 +116,11 @@ class WorkerPool:
         return number
 
     def answer(self, worker: int, value: Any) -> None:
-        """Reply to a report."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._workers[worker].connection.send(value)
+        """Reply to a report; one whose worker overran its deadline and was killed meanwhile needs no reply."""
+        asking = self._workers.get(worker)
+        if asking is not None:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                asking.connection.send(value)
 
     def poll(self, timeout_s: float) -> list[Event]:
         """Wait for news, for ``timeout_s`` at most, and kill what overran its deadline or the memory cap."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from studio.backends.execution.local_processes import KILLED, LocalProcesses
 from studio.errors import BackendDown
+from tests.waiting import is_readable
 
 STORIES = "tests.backends.process_stories"
 PATIENCE_S = 60
@@ -55,9 +55,7 @@ def watched(pids: list[str]) -> Iterator[list[int]]:
 
 def assert_all_end(descriptors: list[int]) -> None:
     for descriptor in descriptors:
-        poll = select.poll()  # select() takes no descriptor beyond 1023, which a long session reaches
-        poll.register(descriptor, select.POLLIN)
-        assert poll.poll(PATIENCE_S * 1000), "a process lives on"
+        assert is_readable(descriptor, PATIENCE_S), "a process lives on"
 
 
 def test_a_run_ends_well(executor: LocalProcesses, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import select
 import shutil
 import signal
 import stat
@@ -26,6 +25,7 @@ from studio.backends.serving.supervisor import HostSupervisor
 from studio.config import BadConfig
 from studio.errors import BackendDown, InvalidInputs, Overloaded, PredictionFailed
 from tests.backends.toy_models import LOADERS
+from tests.waiting import is_readable
 
 PATIENCE_S = 60
 
@@ -83,7 +83,7 @@ def assert_ends(pid: int) -> None:
         life = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    assert select.select([life], [], [], PATIENCE_S)[0], f"process {pid} lives on"
+    assert is_readable(life, PATIENCE_S), f"process {pid} lives on"
     os.close(life)
 
 
@@ -380,7 +380,7 @@ def test_nothing_survives_a_worker_that_is_killed(folder: Path, pipes: dict[str,
     with subprocess.Popen(story) as worker:
         life = os.pidfd_open(int(Path(pipes["arrived"]).read_text()))
         worker.send_signal(signal.SIGKILL)
-        assert select.select([life], [], [], PATIENCE_S)[0], "a host lives on"
+        assert is_readable(life, PATIENCE_S), "a host lives on"
         os.close(life)
 
 

@@ -1,7 +1,6 @@
 """The services the tests run against do what the tests expect of them."""
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import pytest
 import sqlalchemy
 
 from tests.services import PostgresServer
+from tests.waiting import is_readable
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ def test_a_service_does_not_outlive_a_killed_session(service: str) -> None:
         guard = os.pidfd_open(int(pid))
         assert Path(folder).exists()
         session.send_signal(signal.SIGKILL)
-    assert select.select([guard], [], [], 30)[0], "the guard still waits"
+    assert is_readable(guard, 30), "the guard still waits"
     os.close(guard)
     assert not Path(folder).exists()
     for process in Path("/proc").glob("[0-9]*/cmdline"):
