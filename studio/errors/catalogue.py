@@ -1,0 +1,45 @@
+"""What is in the way of models, their configuration, and the people who share them."""
+
+from studio.errors.kinds import Conflict, InvalidInput, NotFound
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f"There is no model {model_id!r}.")
+
+
+class NameTaken(Conflict):
+    code = "name_taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The name {name!r} is taken in this organization; choose another.", name=name)
+
+
+class ModelTraining(Conflict):
+    code = "model_training"
+
+
+class ModelArchived(Conflict):
+    code = "model_archived"
+
+
+class ImmutableField(InvalidInput):
+    code = "immutable_field"
+
+
+class TargetInFeatures(InvalidInput):
+    code = "target_in_features"
+
+
+class UnknownColumn(InvalidInput):
+    code = "unknown_column"
+
+
+class UnknownAlgorithm(InvalidInput):
+    code = "unknown_algorithm"
+
+
+class BadHyperparameter(InvalidInput):
+    code = "bad_hyperparameter"

@@ -1,0 +1,53 @@
+"""What is in the way of training runs."""
+
+from studio.errors.kinds import Conflict, InternalFault, InvalidInput, NotFound, TooMany
+
+
+class RunNotFound(NotFound):
+    code = "run_not_found"
+
+
+class RunInProgress(Conflict):
+    code = "run_in_progress"
+
+
+class RunStateConflict(Conflict):
+    code = "run_state_conflict"
+
+
+class NoDataset(InvalidInput):
+    code = "no_dataset"
+
+
+class ConfigIncomplete(InvalidInput):
+    code = "config_incomplete"
+
+
+class QuotaExceeded(TooMany):
+    code = "quota_exceeded"
+
+
+class TooManySockets(TooMany):
+    code = "too_many_sockets"
+
+
+class UnknownMetric(InvalidInput):
+    code = "unknown_metric"
+
+
+class UntrainableTarget(InvalidInput):
+    """The target column holds nothing that can be learned."""
+
+    code = "target_unusable"
+
+
+class TooFewRows(InvalidInput):
+    """Fewer rows, or groups of them, than training, validation and test need."""
+
+    code = "too_few_rows"
+
+
+class NoSuccessfulTrial(InternalFault):
+    """Every candidate of a search failed; the message carries the last error."""
+
+    code = "no_successful_trial"
