@@ -27,6 +27,7 @@ from studio.predictions.views import bp as predictions_bp
 from studio.registry.views import bp as registry_bp
 from studio.runtime import Runtime
 from studio.settings.views import bp as settings_bp
+from studio.sharing.views import bp as sharing_bp
 from studio.training.views import bp as training_bp
 from studio.training_metrics.stream import bp as stream_bp
 from studio.training_metrics.views import bp as training_metrics_bp
@@ -46,6 +47,7 @@ BLUEPRINTS = (
     models_bp,
     datasets_bp,
     settings_bp,
+    sharing_bp,
     versions_bp,
     training_bp,
     training_metrics_bp,

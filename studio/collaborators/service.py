@@ -19,6 +19,18 @@ def find_role(stores: Stores, model_id: str) -> Role | None:
     return Role(row.role) if row else None
 
 
+def list_roles(stores: Stores, model_id: str) -> dict[str, Role]:
+    """Everybody's role on a model by user id, the owner first."""
+    rows = stores.db.scalars(select(RoleRow).where(RoleRow.model_id == model_id).order_by(RoleRow.user_id))
+    roles = {row.user_id: Role(row.role) for row in rows}
+    return dict(sorted(roles.items(), key=lambda pair: pair[1] is not Role.OWNER))
+
+
+def revoke_role(stores: Stores, model_id: str, user_id: str) -> None:
+    """Take a member's role on a model away; safe to repeat."""
+    stores.db.execute(delete(RoleRow).where(RoleRow.model_id == model_id, RoleRow.user_id == user_id))
+
+
 def has_any_role(stores: Stores) -> bool:
     """True when the caller has a role on any model of the organization."""
     return bool(stores.db.scalar(select(exists(_of_caller(stores)))))

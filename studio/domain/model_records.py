@@ -55,3 +55,8 @@ class Model:
     archived_at: datetime | None
     source_model_id: str | None
     promoted_version_id: str | None
+
+    @property
+    def revision(self) -> str:
+        """Differs after every change, those of its collaborators and its dataset link among them."""
+        return self.updated_at.isoformat()

@@ -1,6 +1,6 @@
 """What is in the way of models, their configuration, and the people who share them."""
 
-from studio.errors.kinds import Conflict, InvalidInput, NotFound
+from studio.errors.kinds import Conflict, Forbidden, InvalidInput, NotFound
 
 
 class ModelNotFound(NotFound):
@@ -43,3 +43,26 @@ class UnknownAlgorithm(InvalidInput):
 
 class BadHyperparameter(InvalidInput):
     code = "bad_hyperparameter"
+
+
+class NotAMember(Forbidden):
+    code = "not_a_member"
+
+
+class AlreadyCollaborator(Conflict):
+    code = "already_collaborator"
+
+
+class CollaboratorNotFound(NotFound):
+    code = "collaborator_not_found"
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"This model has no collaborator {user_id!r}.")
+
+
+class OwnerCannotBeRemoved(InvalidInput):
+    code = "owner_cannot_be_removed"
+
+
+class OwnerRoleFixed(InvalidInput):
+    code = "owner_role_fixed"

@@ -1,9 +1,10 @@
 """Makes members of first callers; tells what an organization overrides."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from studio.audit import service as audit
@@ -61,3 +62,24 @@ def find_overrides(stores: Stores) -> dict[str, Any]:
     """What the organization sets for all its models, nested as a model's configuration; ``{}`` where it sets none."""
     row = stores.db.get(OrganizationConfigRow, stores.organization)
     return dict(row.overrides) if row else {}
+
+
+def find_member_by_email(stores: Stores, email: str) -> str | None:
+    """User id of the organization's member with an address, whatever its case; the one seen last of several."""
+    if "\0" in email:
+        return None
+    query = (
+        select(MemberRow.user_id)
+        .where(MemberRow.organization == stores.organization, func.lower(MemberRow.email) == func.lower(email))
+        .order_by(MemberRow.last_seen_at.is_(None), MemberRow.last_seen_at.desc(), MemberRow.user_id)
+        .limit(1)
+    )
+    return stores.db.scalar(query)
+
+
+def list_emails(stores: Stores, user_ids: Collection[str]) -> dict[str, str | None]:
+    """Addresses of members by user id; None for a service account."""
+    query = select(MemberRow.user_id, MemberRow.email).where(
+        MemberRow.organization == stores.organization, MemberRow.user_id.in_(user_ids)
+    )
+    return {row.user_id: row.email for row in stores.db.execute(query)}

@@ -1,4 +1,5 @@
-"""A model's training configuration as an API resource of its own: what a run started now would use, and why.
+"""A model's training configuration and its settings as API resources of their own.
 
-The configuration is a part of the model and kept there; this room shows it with the source of every key.
+Both are parts of the model and kept there; this room shows the configuration with the source of every key, and the
+settings with their defaults filled in.
 """

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from flask import Blueprint as PlainBlueprint
@@ -27,6 +28,8 @@ from studio.web.reading import etag_matches, load_body, load_query, negotiate
 
 View = Callable[..., Any]
 KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+
+_views: dict[str, View] = {}  # by operation id
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def endpoint(
 
         view.operation = operation  # type: ignore[attr-defined]  # If-Match reads through it
         documented = bp.doc(**describe(operation, view))(handle)
+        _views[operation_id] = view
         name = operation_id.replace(".", "_")
         bp.route(path, methods=[method], endpoint=name)(documented)
         for number, alias in enumerate(aliases):
@@ -108,10 +112,10 @@ def _answer(operation: Operation, view: View, args: dict[str, Any]) -> Response:
     edge.limiter.count(f"{actor.organization}/{actor.user_id}")
     if operation.method == "GET":
         with edge.open_stores(actor, write=False) as stores:
-            authorize(edge, stores, origin, operation.needs, args.get("model_id"))
+            _authorize(edge, stores, origin, operation, args)
             return _read(operation, view, Context(stores, actor, origin), args)
     with edge.open_stores(actor, write=False) as stores:
-        authorize(edge, stores, origin, operation.needs, args.get("model_id"))
+        _authorize(edge, stores, origin, operation, args)
     return _write(operation, view, edge, actor, origin, args)
 
 
@@ -139,6 +143,14 @@ def authorize(edge: Edge, stores: Stores, origin: Origin, needs: Needs, model_id
     if not needs.allow(stores.actor, access, lambda: edge.has_any_role(stores)):
         asked = " or ".join(" and ".join(sorted(parts)) for parts in needs.alternatives)
         raise Forbidden(f"This needs {asked}, which your token and your role do not give.")
+
+
+def _authorize(edge: Edge, stores: Stores, origin: Origin, operation: Operation, args: Mapping[str, Any]) -> None:
+    try:
+        authorize(edge, stores, origin, operation.needs, args.get("model_id"))
+    except Forbidden:
+        if operation.or_where is None or not operation.or_where(stores, **args):
+            raise
 
 
 def _answer_public(operation: Operation, view: View, args: dict[str, Any]) -> Response:
@@ -209,9 +221,10 @@ def _check_precondition(operation: Operation, ctx: Context, args: dict[str, Any]
         return
     etag = ""
     if operation.current is not None:
-        path_args = {name: value for name, value in args.items() if name not in ("query", "body")}
-        reading: Operation = operation.current.operation  # type: ignore[attr-defined]
-        etag = _etag_of(_dump(reading, operation.current(ctx, **path_args)))
+        view = _views[operation.current] if isinstance(operation.current, str) else operation.current
+        reading: Operation = view.operation  # type: ignore[attr-defined]
+        result = view(ctx, **{name: args[name] for name in reading.parameters})
+        etag = _etag_of(_dump(reading, result), result)
     if not etag_matches(header, etag):
         raise PreconditionFailed("The resource is no longer what If-Match names; read it again.")
 
@@ -226,9 +239,9 @@ def _respond(operation: Operation, result: Any, media_type: str) -> Response:
     payload = _dump(operation, result)
     response = Response(payload, operation.status, mimetype=media_type if media_type else JSON)
     if operation.has_etag:
-        response.headers["ETag"] = _etag_of(payload)
+        response.headers["ETag"] = _etag_of(payload, result)
     if operation.location is not None:
-        response.headers["Location"] = operation.location.format(**orjson.loads(payload))
+        response.headers["Location"] = _location_of(operation.location, payload)
     return response
 
 
@@ -238,8 +251,15 @@ def _dump(operation: Operation, result: Any) -> bytes:
     return orjson.dumps(schema.dump(result, many=operation.is_list), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _etag_of(payload: bytes) -> str:
-    return f'"{hashlib.sha256(payload).hexdigest()[:32]}"'
+def _etag_of(payload: bytes, result: Any) -> str:
+    """The tag of an answer, and of what its record says of changes that the answer does not show."""
+    revision = getattr(result, "revision", "")
+    return f'"{hashlib.sha256(payload + revision.encode()).hexdigest()[:32]}"'
+
+
+def _location_of(template: str, payload: bytes) -> str:
+    told = {**(request.view_args or {}), **orjson.loads(payload)}
+    return template.format(**{name: quote(str(value), safe="") for name, value in told.items()})
 
 
 def _stream(download: Download) -> Response:

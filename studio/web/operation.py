@@ -50,7 +50,8 @@ class Operation:
         is_list: True when the answer is a bare list.
         location: Template of ``Location``, filled from the answer.
         has_etag: True when the answer carries a strong ETag.
-        current: View that reads what this operation changes, for ``If-Match``.
+        current: View that reads what this operation changes, for ``If-Match``, or the operation id of another room's.
+        or_where: Lets in a caller whom ``needs`` refuses, given the open stores and the parameters of the path.
         renders: Further media types of the answer, each with the view that makes its bytes.
     """
 
@@ -68,7 +69,8 @@ class Operation:
     is_list: bool = False
     location: str | None = None
     has_etag: bool = False
-    current: Callable[..., Any] | None = None
+    current: Callable[..., Any] | str | None = None
+    or_where: Callable[..., bool] | None = None
     renders: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     media_types: tuple[str, ...] = (JSON,)
 
@@ -76,6 +78,11 @@ class Operation:
     def takes_body(self) -> bool:
         """True for the methods that carry one."""
         return self.method in ("POST", "PUT", "PATCH")
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the path's parameters, in order."""
+        return re.findall(r"<(?:\w+:)?(\w+)>", self.path)
 
     @property
     def offers(self) -> tuple[str, ...]:
@@ -91,7 +98,7 @@ def describe(operation: Operation, view: Callable[..., Any]) -> dict[str, Any]:
         "summary": text.split("\n", 1)[0],
         "parameters": [
             {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
-            for name in re.findall(r"<(?:\w+:)?(\w+)>", operation.path)
+            for name in operation.parameters
         ],
         "responses": {str(operation.status): _success(operation)},
         "security": [] if operation.needs.is_public else [{"bearer": []}],

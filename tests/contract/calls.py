@@ -80,7 +80,7 @@ def model_list(place):
     return Call(query={"tags": "eu", "page_size": 5})
 
 
-@prepares("model.get", "config.get", "model.delete")
+@prepares("model.get", "config.get", "model.delete", "collaborator.list")
 def model_get(place):
     return on(place.make_model(dataset=True, tags=["eu"]))
 
@@ -95,6 +95,40 @@ def model_update(place):
 def config_replace(place):
     body = {"algorithm": "lightgbm", "target_column": "late", "feature_columns": ["carrier"]}
     return Call(on(place.make_model(dataset=True)).path, body={"json": body})
+
+
+@prepares("settings.get", "settings.update")
+def settings(place):
+    model_id = place.make_model()
+    with place.open() as stores:
+        models.update_settings(stores, model_id, {"notifications": {"notify_emails": ["ops@example.org"]}})
+    body = {"display": {"icon": "truck"}, "notifications": {"notify_emails": ["a@example.org"]}}
+    return Call(on(model_id).path, body={"json": body})
+
+
+@prepares("model.transfer_ownership")
+def sharing(place):
+    users = [place.name("user").replace(" ", "-") for _ in range(2)]
+    for user in users:
+        place.headers(user)
+    body, other = ({"json": {"user_email": f"{user}@EXAMPLE.org"}} for user in users)
+    return Call(on(place.make_model()).path, body=body, other=other)
+
+
+@prepares("collaborator.add")
+def inviting(place):
+    call = sharing(place)
+    for body in (call.body, call.other):
+        body["json"]["role"] = "viewer"
+    return call
+
+
+@prepares("collaborator.update", "collaborator.remove")
+def shared(place):
+    model_id, user = place.make_model(), place.name("user").replace(" ", "-")
+    place.headers(user)
+    place.grant(model_id, user, "viewer")
+    return Call(on(model_id, user_id=user).path, body={"json": {"role": "editor"}})
 
 
 @prepares("dataset.link")

@@ -3,7 +3,7 @@
 import pytest
 
 from studio.domain.identifiers import new_id, new_run_id
-from tests.contract.calls import Call
+from tests.contract.calls import PREPARE, Call
 from tests.contract.installation import ADMIN, OTHERS
 from tests.contract.offered import each
 from tests.contract.published import PERMISSIONS, ROLES, needs_contract
@@ -20,13 +20,24 @@ AFTER = {(406, "not_acceptable"), (412, "precondition_failed")}
 def shared(place):
     """Ids that any operation's path may name: a model of ``owner-1``, its run, a dataset."""
     model_id, run_id = place.start_run()
-    return {"model_id": model_id, "run_id": run_id, "version_id": "ver-001", "dataset_id": place.make_dataset()}
+    return {
+        "model_id": model_id,
+        "run_id": run_id,
+        "version_id": "ver-001",
+        "dataset_id": place.make_dataset(),
+        "user_id": "owner-1",
+    }
 
 
 @pytest.fixture(scope="module")
 def private(place):
     """The same of a private model."""
-    return {"model_id": place.make_model(private=True), "run_id": "run-20260503-9f31aa", "version_id": "ver-001"}
+    return {
+        "model_id": place.make_model(private=True),
+        "run_id": "run-20260503-9f31aa",
+        "version_id": "ver-001",
+        "user_id": "owner-1",
+    }
 
 
 def is_let_in(place, promise, ids, headers):
@@ -139,11 +150,17 @@ def test_a_malformed_dataset_id_is_an_unknown_one(place, promise, dataset_id):
 @each(lambda promise: len(promise.parameters) > 1)
 def test_a_part_of_another_model_is_unknown(place, shared, promise):
     assert promise.parameters[0] == "model_id"
-    kind = promise.parameters[1].removesuffix("_id")
+    body = PREPARE[promise.id](place).body if promise.takes_body else {}
+    kind = {"user": "collaborator"}.get(named := promise.parameters[1].removesuffix("_id"), named)
     _, run_id = place.start_run()
-    for unknown in ({"run": run_id, "version": "ver-999"}[kind], new_run_id(place.runtime.clock()), "x", "%00"):
+    for unknown in (
+        {"run": run_id, "version": "ver-999", "collaborator": "stranger"}[kind],
+        new_run_id(place.runtime.clock()),
+        "x",
+        "%00",
+    ):
         ids = {**shared, promise.parameters[1]: unknown}
-        assert place.refusal(promise, Call(path=ids), place.admin()) == (404, f"{kind}_not_found")
+        assert place.refusal(promise, Call(path=ids, body=body), place.admin()) == (404, f"{kind}_not_found")
 
 
 @each(lambda promise: promise.is_public)

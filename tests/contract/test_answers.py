@@ -63,9 +63,12 @@ def least(place, promise, call):
     """A caller who may only just do this, and its headers."""
     if promise.is_public:
         return "", {}
-    if promise.permission == "owner":
-        user = f"owner of {call.path['model_id']}"
-        place.grant(call.path["model_id"], user, "owner")
+    if promise.id == "model.transfer_ownership":  # its owner could not repeat it, being none afterwards
+        return "admin-1", place.admin()
+    if promise.permission in ("owner", "manage"):
+        role = {"owner": "owner", "manage": "admin"}[promise.permission]
+        user = f"{role} of {call.path['model_id']}"
+        place.grant(call.path["model_id"], user, role)
         return user, place.headers(user)
     needed = [] if promise.permission == "authenticated" else promise.permission.split(" or ")[0].split(" and ")
     user = f"only {' '.join(needed)}"
@@ -139,6 +142,12 @@ def test_it_tells_where_the_result_is(place, done, promise):
     assert where.startswith("/api/")
     if "url" in promise.response:
         assert where == made.answer.json["url"]
+        return
+    if promise.id == "collaborator.add":  # which is read in the list it stands in
+        place_in_list, _, user_id = where.rpartition("/")
+        found = place.app.test_client().get(place_in_list, headers=place.admin())
+        assert made.answer.json in found.json["collaborators"]
+        assert user_id == made.answer.json["user_id"]
         return
     found = place.app.test_client().get(where, headers=place.admin())
     assert found.status_code == 200

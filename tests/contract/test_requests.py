@@ -30,7 +30,13 @@ def answers_body(promise):
 def ids(place):
     """Ids that any operation's path may name."""
     model_id, run_id = place.start_run()
-    return {"model_id": model_id, "run_id": run_id, "version_id": "ver-001", "dataset_id": place.make_dataset()}
+    return {
+        "model_id": model_id,
+        "run_id": run_id,
+        "version_id": "ver-001",
+        "dataset_id": place.make_dataset(),
+        "user_id": "owner-1",
+    }
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """What can be done with models, one file per group of verbs."""
 
-from studio.models.service.access import find_access, has_any_role, list_hidden_names, list_organizations
+from studio.models.service.access import allows, find_access, has_any_role, list_hidden_names, list_organizations
 from studio.models.service.checks import check_config
 from studio.models.service.configs import replace_config
 from studio.models.service.links import link_dataset, unlink_dataset
@@ -14,11 +14,13 @@ from studio.models.service.records import (
     list_models,
     update_model,
 )
-from studio.models.service.states import begin_training, end_training, refresh_versions
+from studio.models.service.settings import get_settings, update_settings
+from studio.models.service.states import begin_training, end_training, lock_model, note_sharing, refresh_versions
 
 __all__ = [
     "ModelFilter",
     "Purge",
+    "allows",
     "begin_training",
     "check_config",
     "create_model",
@@ -28,14 +30,18 @@ __all__ = [
     "find_access",
     "find_model_by_name",
     "get_model",
+    "get_settings",
     "has_any_role",
     "link_dataset",
     "list_hidden_names",
     "list_models",
     "list_organizations",
     "list_purges",
+    "lock_model",
+    "note_sharing",
     "refresh_versions",
     "replace_config",
     "unlink_dataset",
     "update_model",
+    "update_settings",
 ]

@@ -7,7 +7,7 @@ from studio.collaborators import service as collaborators
 from studio.db.session import Database
 from studio.domain.identifiers import is_id
 from studio.domain.model_records import Visibility
-from studio.domain.permissions import ADMIN, Access
+from studio.domain.permissions import ADMIN, Access, Needs
 from studio.models.tables import ModelRow
 
 
@@ -28,6 +28,12 @@ def find_access(stores: Stores, model_id: str) -> Access | None:
     if not is_org_visible and role is None and ADMIN not in stores.actor.permissions:
         return None
     return Access(role, is_org_visible)
+
+
+def allows(stores: Stores, model_id: str, needs: str) -> bool:
+    """Whether the caller has what an expression such as ``manage`` needs on a model, at this moment."""
+    access = find_access(stores, model_id)
+    return access is not None and Needs.parse(needs).allow(stores.actor, access, lambda: has_any_role(stores))
 
 
 def has_any_role(stores: Stores) -> bool:

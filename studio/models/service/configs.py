@@ -9,7 +9,7 @@ from studio.domain import model_config
 from studio.domain.model_records import Model
 from studio.domain.tasks import ModelType, TaskType
 from studio.models.service.checks import check_config
-from studio.models.service.rows import find_row, record_of, refuse_archived, refuse_training
+from studio.models.service.rows import find_row, record_of, refuse_archived, refuse_training, touch
 from studio.models.tables import ModelRow
 from studio.organizations import service as organizations
 
@@ -37,7 +37,7 @@ def replace_config(stores: Stores, model_id: str, own: Mapping[str, Any]) -> Mod
     if dict(own) != row.config:
         stores.record_change(model_id, old_config=row.config, new_config=dict(own))
         row.config = dict(own)
-        row.updated_at = stores.now()
+        touch(row, stores.now())
     return record_of(stores, row)
 
 

@@ -5,7 +5,7 @@ from studio.datasets import service as datasets
 from studio.domain.datasets import DatasetLink
 from studio.errors import DatasetNotLinked
 from studio.models.service.checks import check_schema
-from studio.models.service.rows import find_row, record_of, refuse_archived, refuse_training
+from studio.models.service.rows import find_row, record_of, refuse_archived, refuse_training, touch
 
 
 def link_dataset(stores: Stores, model_id: str, dataset_id: str, *, validate_schema: bool = True) -> DatasetLink:
@@ -27,7 +27,7 @@ def link_dataset(stores: Stores, model_id: str, dataset_id: str, *, validate_sch
     link = datasets.link_dataset(stores, model_id, dataset_id)
     if validate_schema:
         check_schema(record_of(stores, row).config, link, at="/config")
-    row.updated_at = stores.now()
+    touch(row, stores.now())
     stores.record_change(model_id, model_id=model_id, dataset_id=dataset_id)
     return link
 
@@ -47,5 +47,5 @@ def unlink_dataset(stores: Stores, model_id: str) -> None:
     if link is None:
         raise DatasetNotLinked("No dataset is linked to this model.")
     datasets.unlink_dataset(stores, model_id)
-    row.updated_at = stores.now()
+    touch(row, stores.now())
     stores.record_change(model_id, dataset_id=link.dataset_id)

@@ -27,6 +27,7 @@ from studio.models.service.rows import (
     refuse_training,
     search_text_of,
     set_tags,
+    touch,
 )
 from studio.models.tables import ModelRow, ModelTagRow, PurgeRow
 
@@ -191,7 +192,7 @@ def _apply(stores: Stores, row: ModelRow, fresh: Mapping[str, Any]) -> None:
         if name in fresh:
             setattr(row, name, fresh[name])
     row.search_text = search_text_of(row.name, row.description)
-    row.updated_at = stores.now()
+    touch(row, stores.now())
     if "name" in fresh:
         _flush_name(stores, row.name)
 

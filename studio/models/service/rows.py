@@ -1,5 +1,6 @@
 """Finds rows of models and turns them into records."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -32,6 +33,11 @@ def find_row(stores: Stores, model_id: str, *, lock: bool = False) -> ModelRow:
     if row is None or row.organization != stores.organization:
         raise ModelNotFound(model_id)
     return row
+
+
+def touch(row: ModelRow, now: datetime) -> None:
+    """Note a change of a model; two changes never bear the same time, as the model's ETag rests on it."""
+    row.updated_at = max(now, row.updated_at + timedelta(microseconds=1))
 
 
 def refuse_archived(row: ModelRow) -> None:

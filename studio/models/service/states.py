@@ -5,7 +5,7 @@ from typing import Any
 
 from studio.backends.stores import Stores
 from studio.domain.model_records import ModelStatus
-from studio.models.service.rows import find_row, refuse_archived
+from studio.models.service.rows import find_row, refuse_archived, touch
 from studio.models.tables import ModelRow
 
 
@@ -17,7 +17,22 @@ def begin_training(stores: Stores, model_id: str) -> None:
     """
     row = find_row(stores, model_id, lock=True)
     refuse_archived(row)
-    row.status, row.updated_at = ModelStatus.TRAINING, stores.now()
+    row.status = ModelStatus.TRAINING
+    touch(row, stores.now())
+
+
+def note_sharing(stores: Stores, model_id: str) -> None:
+    """The model's collaborators change: others that change them wait until this transaction ends.
+
+    Raises:
+        ModelNotFound: There is no such model.
+    """
+    touch(find_row(stores, model_id, lock=True), stores.now())
+
+
+def lock_model(stores: Stores, model_id: str) -> None:
+    """Make others that change the model wait until this transaction ends. Raises ModelNotFound."""
+    find_row(stores, model_id, lock=True)
 
 
 def end_training(stores: Stores, model_id: str, *, failed: bool, has_ready_version: bool) -> None:
@@ -26,7 +41,8 @@ def end_training(stores: Stores, model_id: str, *, failed: bool, has_ready_versi
     if row.status != ModelStatus.TRAINING:
         return
     without = ModelStatus.FAILED if failed else ModelStatus.DRAFT
-    row.status, row.updated_at = (ModelStatus.READY if has_ready_version else without), stores.now()
+    row.status = ModelStatus.READY if has_ready_version else without
+    touch(row, stores.now())
 
 
 def refresh_versions(
@@ -62,7 +78,7 @@ def refresh_versions(
     for name, value in changed.items():
         setattr(row, name, value)
     if changed:
-        row.updated_at = stores.now()
+        touch(row, stores.now())
     return bool(changed)
 
 
