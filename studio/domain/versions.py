@@ -96,6 +96,47 @@ class Promotion:
 
 
 @dataclass(frozen=True)
+class Tenure:
+    """The time a version was in production.
+
+    Attributes:
+        version: Its number.
+        demoted_at: When another took the place, or it was emptied; None for the one that holds it.
+    """
+
+    version: int
+    promoted_at: datetime
+    demoted_at: datetime | None
+    by: str | None
+    reason: str | None
+    source: PromotionSource
+
+    @property
+    def version_id(self) -> str:
+        """``ver-`` and the number, zero-padded to three digits."""
+        return version_id_of(self.version)
+
+
+@dataclass(frozen=True)
+class VersionComparison:
+    """Two versions of a model beside each other.
+
+    Attributes:
+        metric_deltas: Value of ``b`` minus value of ``a``, for the metrics both have; None beyond all numbers.
+        better: ``a``, ``b`` or ``tie`` for the same metrics, in the direction of each.
+        config_diff: The values on both sides, ``version_a`` and ``version_b``, for every setting that differs; None
+            on the side that lacks it.
+    """
+
+    model_id: str
+    a: ModelVersion
+    b: ModelVersion
+    metric_deltas: Mapping[str, float | None]
+    better: Mapping[str, str]
+    config_diff: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class VersionFiles:
     """Addresses of a version's files in the file store, None for those there are not."""
 
@@ -149,7 +190,7 @@ class GateCheck:
 
     Attributes:
         check: Name of the condition, as in Gate.
-        actual: The value or gain there is; None where the promoted version lacks the metric.
+        actual: The value or gain there is; None where nothing is promoted, or what is lacks the metric.
     """
 
     check: str

@@ -25,6 +25,26 @@ class GateFailed(Conflict):
     code = "gate_failed"
 
 
+class VersionOfAnotherModel(InvalidInput):
+    code = "version_of_another_model"
+
+
+class VersionPromoted(Conflict):
+    code = "version_promoted"
+
+
+class VersionDeployed(Conflict):
+    code = "version_deployed"
+
+
+class NoPreviousVersion(Conflict):
+    code = "no_previous_version"
+
+
+class NothingPromoted(NotFound):
+    code = "nothing_promoted"
+
+
 class NoVersion(Conflict):
     code = "no_version"
 

@@ -4,8 +4,10 @@ Every metric is a function of weighted rows. Its value is the one with all weigh
 the same rows with whole-number weights, so that many resamples take a few array operations.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -96,6 +98,12 @@ def direction_of(name: str) -> Literal["max", "min"]:
     if name in _BY_NAME:
         return _BY_NAME[name].direction
     return "min" if name.endswith(("loss", "error")) else "max"
+
+
+def difference(a: float, b: float) -> float | None:
+    """``a - b`` as the decimal figures say it: 0.3 - 0.2 is 0.1. None where it is beyond all numbers."""
+    exact = float(Decimal(repr(float(a))) - Decimal(repr(float(b))))
+    return exact if math.isfinite(exact) else None
 
 
 def is_better(name: str, a: float | None, b: float | None) -> bool:

@@ -1,1 +1,2 @@
-"""What is registered of a model, for pipelines and gateways: so far the list of its training runs."""
+"""What is registered of a model, for pipelines and gateways: its versions in our form and in MLflow's, and
+the list of its training runs."""

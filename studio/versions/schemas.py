@@ -4,9 +4,9 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from studio.domain.versions import VersionStatus
+from studio.domain.versions import PromotionSource, VersionStatus
 from studio.web.fields import StrictNumber, Text, Time, choice
-from studio.web.paging import page_of, page_query
+from studio.web.paging import QuerySchema, page_of, page_query
 
 
 class VersionQuery(page_query()):  # type: ignore[misc]
@@ -29,6 +29,29 @@ class GateBody(Schema):
 class PromoteBody(Schema):
     reason = Text(max_length=500, lines=True)
     gate = fields.Nested(GateBody)
+
+
+class RollbackBody(Schema):
+    reason = Text(max_length=500, lines=True)
+
+
+class VersionChanges(Schema):
+    description = Text(max_length=2000, lines=True)
+    tags = fields.Dict(
+        keys=Text(min_length=1, max_length=50),
+        values=Text(max_length=500, lines=True),
+        validate=validate.Length(max=50, error="must have at most 50 entries"),
+        metadata={"maxProperties": 50},
+    )
+
+
+class CompareQuery(QuerySchema):
+    version_a = fields.String(required=True)
+    version_b = fields.String(required=True)
+
+
+class HistoryQuery(page_query()):  # type: ignore[misc]
+    at = Time(load_default=None)
 
 
 class VersionFilesOut(Schema):
@@ -61,3 +84,45 @@ class VersionOut(VersionSummaryOut):
 
 
 VersionList = page_of(VersionSummaryOut, "VersionList")
+
+
+class RestoredOut(Schema):
+    model_id = fields.String(required=True)
+    restored_from_version = fields.String(required=True)
+    active_config = fields.Dict(required=True)
+    restored_at = Time(required=True)
+
+
+class ComparedVersionOut(Schema):
+    version_id = fields.String(required=True, attribute="id")
+    version_number = fields.Integer(required=True, attribute="number")
+    metrics = fields.Dict(required=True)
+    hyperparameters = fields.Dict(required=True)
+
+
+class VersionComparisonOut(Schema):
+    model_id = fields.String(required=True)
+    version_a = fields.Nested(ComparedVersionOut, required=True, attribute="a")
+    version_b = fields.Nested(ComparedVersionOut, required=True, attribute="b")
+    metric_deltas = fields.Dict(required=True)
+    better = fields.Dict(required=True)
+    config_diff = fields.Dict(required=True)
+
+
+class TenureOut(Schema):
+    version_id = fields.String(required=True)
+    version_number = fields.Integer(required=True, attribute="version")
+    promoted_at = Time(required=True)
+    promoted_by = fields.String(required=True, attribute="by")
+    demoted_at = Time(required=True, allow_none=True)
+    reason = fields.String(required=True, allow_none=True)
+    source = choice(PromotionSource, required=True)
+
+
+class PromotionHistoryOut(Schema):
+    model_id = fields.String(required=True)
+    at = Time(required=True, allow_none=True)
+    total = fields.Integer(required=True, attribute="page.total")
+    page = fields.Integer(required=True, attribute="page.page")
+    page_size = fields.Integer(required=True, attribute="page.page_size")
+    results = fields.List(fields.Nested(TenureOut), required=True, attribute="page.results")

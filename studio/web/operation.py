@@ -47,6 +47,7 @@ class Operation:
         body: Schema of a JSON body.
         form: Schema of a multipart body, where one is taken.
         returns: Schema of the answer; None answers no body, or what the view itself makes.
+        returns_or: Schema of another form the answer can be asked for in; ``returns`` lets it through.
         is_list: True when the answer is a bare list.
         location: Template of ``Location``, filled from the answer.
         has_etag: True when the answer carries a strong ETag.
@@ -66,6 +67,7 @@ class Operation:
     body: Schema | None = None
     form: Schema | None = None
     returns: Schema | None = None
+    returns_or: Schema | None = None
     is_list: bool = False
     location: str | None = None
     has_etag: bool = False
@@ -132,6 +134,8 @@ def _success(operation: Operation) -> dict[str, Any]:
         schema: Any = operation.returns
         if operation.is_list:
             schema = {"type": "array", "items": operation.returns}
+        if operation.returns_or is not None:
+            schema = {"oneOf": [operation.returns, operation.returns_or]}
         answer["content"] = {JSON: {"schema": schema}}
     elif operation.status != 204:
         answer["content"] = {kind: {"schema": {"type": "string"}} for kind in operation.media_types}

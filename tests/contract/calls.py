@@ -9,8 +9,8 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 from studio.models import service as models
+from studio.versions import service as versions
 from tests.factories import csv_of, make_dataset, parcels
-from tests.versions.factories import add_version
 
 ROW = {"distance_km": 812.5, "weight_kg": 3.2, "carrier": "Ansa", "is_fragile": False}
 
@@ -187,10 +187,51 @@ def ticket(place):
 @prepares("version.promote")
 def version_promote(place):
     model_id = place.make_model()
-    with place.open() as stores:
-        version = add_version(stores, models.get_model(stores, model_id))
     body, other = ({"json": {"reason": reason}} for reason in ("better", "much better"))
-    return Call(on(model_id, version_id=version.id).path, body=body, other=other)
+    return Call(on(model_id, version_id=place.add_version(model_id)).path, body=body, other=other)
+
+
+@prepares("version.delete")
+def version_delete(place):
+    return version_promote(place)
+
+
+@prepares("version.update")
+def version_update(place):
+    body = {"description": "reviewed", "tags": {"ticket": "ML-118"}}
+    return Call(version_promote(place).path, body={"json": body})
+
+
+@prepares("version.rollback")
+def version_rollback(place):
+    model_id = promoted_twice(place)
+    body, other = ({"json": {"reason": reason}} for reason in ("worse", "much worse"))
+    return Call(on(model_id).path, body=body, other=other)
+
+
+@prepares("version.history")
+def version_history(place):
+    return on(promoted_twice(place))
+
+
+@prepares("version.restore")
+def version_restore(place):
+    return Call(version_promote(place).path)
+
+
+@prepares("version.compare")
+def version_compare(place):
+    return Call(on(promoted_twice(place)).path, query={"version_a": "ver-001", "version_b": "ver-002"})
+
+
+def promoted_twice(place):
+    """Id of a model with two versions, one promoted after the other."""
+    model_id = place.make_model()
+    for _ in range(2):
+        version_id = place.add_version(model_id)
+        with place.open() as stores:
+            versions.promote_version(stores, model_id, version_id)
+    return model_id
 
 
 @prepares("audit.list")
@@ -213,7 +254,7 @@ def version_get(place):
 
 
 @prepares(
-    "version.list", "training_metrics.get", "training_metrics.logs", "training_metrics.details",
+    "version.list", "registry.get", "training_metrics.get", "training_metrics.logs", "training_metrics.details",
     "performance.summary", "performance.confusion_matrix", "performance.roc_curve", training=True,
 )  # fmt: skip
 def of_trained(place):

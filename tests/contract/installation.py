@@ -17,6 +17,7 @@ from studio.collaborators import service as collaborators
 from studio.domain.actors import Actor, system_actor
 from studio.domain.permissions import Role
 from studio.domain.runs import Priority
+from studio.models import service as models
 from studio.models.tables import ModelRow
 from studio.organizations import service as organizations
 from studio.process import mlflow_root
@@ -25,6 +26,7 @@ from studio.training import service as training
 from studio.versions import service as versions
 from studio.web.identity import issue_token
 from tests.factories import make_dataset, make_model, parcels
+from tests.versions.factories import add_version
 
 ORGANIZATION, OTHERS = "acme", "others"
 ADMIN = ("organization:admin",)
@@ -146,6 +148,11 @@ class Installation:
         model_id = self.make_model(dataset=True)
         with self.open() as stores:
             return model_id, training.start_run(stores, model_id).run_id
+
+    def add_version(self, model_id):
+        """Id of a new ready version without files."""
+        with self.open() as stores:
+            return add_version(stores, models.get_model(stores, model_id)).id
 
     def trained(self):
         """The model that was trained; made when the first test asks."""

@@ -18,12 +18,13 @@ AFTER = {(406, "not_acceptable"), (412, "precondition_failed")}
 
 @pytest.fixture(scope="module")
 def shared(place):
-    """Ids that any operation's path may name: a model of ``owner-1``, its run, a dataset."""
+    """Ids that any operation's path may name: a model of ``owner-1``, its run and version, a dataset."""
     model_id, run_id = place.start_run()
+    version_id = place.add_version(model_id)
     return {
         "model_id": model_id,
         "run_id": run_id,
-        "version_id": "ver-001",
+        "version_id": version_id,
         "dataset_id": place.make_dataset(),
         "user_id": "owner-1",
     }
@@ -32,10 +33,11 @@ def shared(place):
 @pytest.fixture(scope="module")
 def private(place):
     """The same of a private model."""
+    model_id = place.make_model(private=True)
     return {
-        "model_id": place.make_model(private=True),
+        "model_id": model_id,
         "run_id": "run-20260503-9f31aa",
-        "version_id": "ver-001",
+        "version_id": place.add_version(model_id),
         "user_id": "owner-1",
     }
 

@@ -194,3 +194,31 @@ def test_a_crash_after_mlflow_took_it_is_put_right_by_the_worker(open_stores, mo
         assert versions.reconcile(stores, stores.registry.list_entries()) == 1
 
     assert history() == [(1, 1, "mlflow", None, "mlflow")]
+
+
+def test_a_repeat_after_that_crash_tells_of_it_too(open_stores, promote, history, model):
+    with cut_off(open_stores) as stores:
+        versions.promote_version(stores, model.id, "ver-001")
+
+    again, note = promote("ver-001")
+
+    assert again.version.is_promoted
+    assert note is None
+    assert history() == [(1, 1, "mlflow", None, "mlflow")]
+
+
+def test_a_promotion_of_a_client_comes_into_the_history_before_ours(promote, history, mlflow_client, model):
+    mlflow_client("set_registered_model_alias", model.name, "production", "1")
+    _, note = promote("ver-002")
+
+    assert note.details["previous_version_id"] == "ver-001"
+    assert [row[1:3] for row in history()] == [(1, "mlflow"), (2, "user-1")]
+
+
+def test_a_gate_with_nothing_to_improve_over_still_tells_that_check(promote):
+    with pytest.raises(GateFailed) as refused:
+        promote("ver-001", gate=Gate("accuracy", 0.85, 0.5))
+    assert [(check["check"], check["actual"], check["passed"]) for check in refused.value.details["checks"]] == [
+        ("min_value", 0.8, False),
+        ("min_improvement_over_promoted", None, True),
+    ]

@@ -1,7 +1,6 @@
 import pytest
 from sqlalchemy import select
 
-from studio.audit import service as audit
 from studio.errors import ModelNotFound
 from studio.models import service as models
 from studio.versions import service as versions
@@ -14,41 +13,6 @@ from tests.versions.factories import add_by_client, add_version, cut_off, random
 def model(open_stores):
     with open_stores() as stores:
         return make_model(stores)
-
-
-@pytest.fixture
-def reconcile(open_stores):
-    """One round of the worker; gives how many models had changed."""
-
-    def one_round():
-        with open_stores(write=False) as stores:
-            return versions.reconcile(stores, stores.registry.list_entries())
-
-    return one_round
-
-
-@pytest.fixture
-def entries(open_stores):
-    """Audit entries so far, oldest first, as (action, actor, details)."""
-
-    def read():
-        with open_stores(write=False) as stores:
-            wanted = audit.AuditFilter(newest_first=False)
-            found = audit.list_entries(stores, wanted, page=1, page_size=100).results
-            return [(entry.action, str(entry.actor.type), dict(entry.details)) for entry in found]
-
-    return read
-
-
-@pytest.fixture
-def mlflow_client(runtime):
-    """Runs a call of an MLflow client, for ``acme``."""
-
-    def call(verb, *args, **given):
-        with runtime.connection.bound("acme") as client:
-            return getattr(client, verb)(*args, **given)
-
-    return call
 
 
 def promoted(new, previous=None):
@@ -168,3 +132,76 @@ def test_models_of_others_and_without_rows_are_passed_over(runtime, model, recon
 def test_a_model_that_is_gone_cannot_be_reconciled(open_stores):
     with pytest.raises(ModelNotFound), open_stores() as stores:
         versions.reconcile_model(stores, random_id())
+
+
+def test_a_promotion_made_here_is_no_change_of_a_client(open_stores, model, reconcile, entries, mlflow_client):
+    for number in ("ver-001", "ver-002"):
+        with open_stores() as stores:
+            add_version(stores, model)
+        with open_stores() as stores:
+            versions.promote_version(stores, model.id, number)
+    with open_stores() as stores:
+        versions.rollback_promotion(stores, model.id)
+
+    assert [mlflow_client("get_model_version", model.name, number).current_stage for number in "12"] == [
+        "Production",
+        "Archived",
+    ]
+    assert mlflow_client("get_model_version_by_alias", model.name, "production").version in (1, "1")
+    assert [version.version for version in mlflow_client("get_latest_versions", model.name, ["Production"])] == [1]
+    for _ in range(2):
+        assert reconcile() == 0
+    assert entries() == []
+
+
+def test_a_client_stages_an_older_version_beside_the_promoted_one(
+    open_stores, runtime, model, reconcile, entries, mlflow_client
+):
+    for number in ("ver-001", "ver-002"):
+        with open_stores() as stores:
+            add_version(stores, model)
+        with open_stores() as stores:
+            versions.promote_version(stores, model.id, number)
+    reconcile()
+    mlflow_client("transition_model_version_stage", model.name, "1", "Production")
+
+    assert reconcile() == 1
+    assert reconcile() == 0
+    assert entries() == [promoted("ver-001", "ver-002")]
+    with open_stores(write=False) as stores:
+        assert stores.registry.find_promoted(model.name) == 1
+        assert stores.registry.list_staged(model.name) == [1]
+        held = versions.list_promotions(stores, model.id, page=1, page_size=20).page.results
+    assert [(tenure.version, tenure.by, tenure.source) for tenure in held] == [
+        (1, "mlflow", "mlflow"),
+        (2, "user-1", "api"),
+        (1, "user-1", "api"),
+    ]
+
+
+def test_an_alias_a_client_moves_is_a_stage_too(open_stores, runtime, model, reconcile, mlflow_client):
+    for _ in range(2):
+        add_by_client(runtime, model)
+    mlflow_client("transition_model_version_stage", model.name, "1", "Production")
+    reconcile()
+    mlflow_client("set_registered_model_alias", model.name, "production", "2")
+    assert reconcile() == 1
+    with open_stores(write=False) as stores:
+        assert stores.registry.list_staged(model.name) == [2]
+
+    mlflow_client("delete_registered_model_alias", model.name, "production")
+    assert reconcile() == 1
+    assert reconcile() == 0
+    with open_stores(write=False) as stores:
+        assert stores.registry.list_staged(model.name) == []
+
+
+def test_files_of_a_version_a_client_deleted_are_removed(open_stores, model, reconcile, mlflow_client, tmp_path):
+    (tmp_path / "model.pkl").write_bytes(b"x")
+    with open_stores() as stores:
+        add_version(stores, model, model_file=tmp_path / "model.pkl")
+    mlflow_client("delete_model_version", model.name, "1")
+
+    assert reconcile() == 1
+    with open_stores(write=False) as stores:
+        assert stores.files.list_keys(model.id) == []

@@ -1,5 +1,6 @@
 """One organization's registered models and their versions."""
 
+import inspect
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,15 +16,18 @@ from studio.backends.mlflow.faults import translated
 from studio.backends.mlflow.model_files import ModelSchema, schema_of
 from studio.backends.mlflow.model_names import claim_model, free_model, move_model
 from studio.backends.mlflow.purging import list_retired, purge_experiment
+from studio.backends.mlflow.registry_json import model_json, version_json
 from studio.backends.mlflow.storage import ArtifactStorage
 from studio.backends.mlflow.version_sources import locate_source
-from studio.backends.mlflow.version_tags import STATUS, first_reserved, tags_of, user_tags
+from studio.backends.mlflow.version_tags import STATUS, find_refused, tags_of, user_tags
 from studio.domain.versions import ModelVersion, VersionStatus, version_id_of
-from studio.errors import InvalidInput, ModelNotFound, VersionNotFound
+from studio.errors import FileMissing, InvalidInput, ModelNotFound, VersionNotFound
 
 PROMOTED_ALIAS = "production"
-_PRODUCTION_STAGE = "Production"
+_PRODUCTION_STAGE, _ARCHIVED_STAGE = "Production", "Archived"
 _PAGE = 1000
+# Stages are old and still read; bare, because MLflow would warn of them at every promotion.
+_move_to_stage = inspect.unwrap(MlflowClient.transition_model_version_stage)
 
 
 class Registry:
@@ -165,15 +169,21 @@ class Registry:
         tags: Mapping[str, str] | None = None,
         status: VersionStatus | None = None,
     ) -> ModelVersion:
-        """Change what is given; ``tags`` replace all user tags. Safe to repeat. Raises VersionNotFound."""
+        """Change what is given; ``tags`` replace all user tags. Safe to repeat.
+
+        Raises:
+            VersionNotFound: The model has no such version.
+            InvalidInput: A tag's key cannot be; nothing has changed.
+        """
+        wanted = None if tags is None else _checked(tags)
         with self._bound() as client, _version(number):
             held = client.get_model_version(name, str(number))
             if description is not None and description != (held.description or ""):
                 client.update_model_version(name, str(number), description)
             if status is not None:
                 client.set_model_version_tag(name, str(number), STATUS, status.value)
-            if tags is not None:
-                _replace_tags(client, held, _checked(tags))
+            if wanted is not None:
+                _replace_tags(client, held, wanted)
         return self.get_version(name, number)
 
     def delete_version(self, name: str, number: int) -> None:
@@ -182,14 +192,11 @@ class Registry:
         Raises:
             VersionNotFound: The model has no such version.
         """
-        address = self.locate_version(name, number)
+        address = self._find_address(name, number)
         with self._bound() as client, _version(number):
             client.delete_model_version(name, str(number))
-            is_shared = any(
-                locate_source(client, client.get_model_version_download_uri(name, other.version)) == address
-                for other in _search_versions(client, name)
-            )
-        if not is_shared:
+            others = [] if address is None else _search_versions(client, name)
+        if address is not None and not any(self._find_address(name, int(v.version)) == address for v in others):
             self._storage.delete(address)
 
     def find_promoted(self, name: str) -> int | None:
@@ -200,21 +207,48 @@ class Registry:
         """
         return self.find_entry(name).promoted
 
-    def find_staged(self, name: str) -> int | None:
-        """Number of the newest version in MLflow's old stage ``Production``, None where there is none."""
+    def list_staged(self, name: str) -> list[int]:
+        """Numbers of the versions in MLflow's old stage ``Production``, the one changed last first; an MLflow client
+        can leave several there. Raises ModelNotFound.
+        """
         with self._bound() as client, self._model(name):
-            held = client.get_registered_model(name).latest_versions
-        return max((int(v.version) for v in held if v.current_stage == _PRODUCTION_STAGE), default=None)
+            staged = _search_staged(client, name)
+        staged.sort(key=lambda found: (found.last_updated_timestamp or 0, int(found.version)), reverse=True)
+        return [int(found.version) for found in staged]
 
     def set_promoted(self, name: str, number: int) -> None:
-        """Point the alias ``production`` at a version; safe to repeat. Raises VersionNotFound."""
+        """Point the alias ``production`` at a version, and let it alone be in the stage ``Production``, which older
+        MLflow clients read. Safe to repeat.
+
+        The alias goes first: it is what counts, so that a call MLflow refuses leaves nothing.
+
+        Raises:
+            VersionNotFound: The model has no such version.
+        """
         with self._bound() as client, _version(number):
             client.set_registered_model_alias(name, PROMOTED_ALIAS, str(number))
+            # The number as one: PostgreSQL compares no text with MLflow's column.
+            _move_to_stage(client, name, number, _PRODUCTION_STAGE, archive_existing_versions=True)
 
     def clear_promoted(self, name: str) -> None:
-        """Take the alias ``production`` away; safe to repeat. Raises ModelNotFound."""
+        """Take the alias ``production`` away and empty the stage; safe to repeat. Raises ModelNotFound."""
         with self._bound() as client, self._model(name):
             client.delete_registered_model_alias(name, PROMOTED_ALIAS)
+            for found in _search_staged(client, name):
+                _move_to_stage(client, name, found.version, _ARCHIVED_STAGE)
+
+    def describe_model(self, name: str) -> dict[str, Any]:
+        """The registered model as MLflow's API answers it, without our tags. Raises ModelNotFound."""
+        with self._bound() as client, self._model(name):
+            return model_json(client.get_registered_model(name))
+
+    def describe_versions(self, name: str) -> list[dict[str, Any]]:
+        """Its versions as MLflow's API answers them, newest first, without our tags. Raises ModelNotFound."""
+        aliases = self.find_entry(name).aliases
+        with self._bound() as client, translated():
+            found = _search_versions(client, name)
+        found.sort(key=lambda version: -int(version.version))
+        return [version_json(version, aliases) for version in found]
 
     def locate_version(self, name: str, number: int) -> str:
         """``mlflow-artifacts:/`` address of a version's folder. Raises VersionNotFound, FileMissing."""
@@ -232,6 +266,12 @@ class Registry:
     def storage_address(self, name: str, number: int) -> str:
         """Path or ``s3://`` address of a version's model folder. Raises VersionNotFound."""
         return self._storage.locate(self.locate_version(name, number))
+
+    def _find_address(self, name: str, number: int) -> str | None:
+        try:
+            return self.locate_version(name, number)
+        except FileMissing:  # of a client's version whose run is gone
+            return None
 
     @property
     def _storage(self) -> ArtifactStorage:
@@ -261,6 +301,12 @@ def _search_versions(client: MlflowClient, name: str) -> list[MlflowVersion]:
             return found
 
 
+def _search_staged(client: MlflowClient, name: str) -> list[MlflowVersion]:
+    if not any(found.current_stage == _PRODUCTION_STAGE for found in client.get_registered_model(name).latest_versions):
+        return []
+    return [found for found in _search_versions(client, name) if found.current_stage == _PRODUCTION_STAGE]
+
+
 def _replace_tags(client: MlflowClient, held: MlflowVersion, wanted: Mapping[str, str]) -> None:
     before = user_tags(held.tags)
     for key in before.keys() - wanted.keys():
@@ -271,10 +317,12 @@ def _replace_tags(client: MlflowClient, held: MlflowVersion, wanted: Mapping[str
 
 
 def _checked(tags: Mapping[str, str]) -> dict[str, str]:
-    reserved = first_reserved(tags)
-    if reserved is not None:
-        raise InvalidInput(
-            f"The tag {reserved!r} is reserved; choose a key without the prefixes 'studio.' and 'mlflow.'.",
-            fields=[(f"/tags/{reserved}", "is reserved")],
-        )
+    refused = find_refused(tags)
+    if refused is not None:
+        key, why = refused
+        raise InvalidInput(f"The tag {key!r} {why}.", fields=[(f"/tags/{_escaped(key)}", why)])
     return dict(tags)
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

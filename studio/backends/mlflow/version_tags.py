@@ -8,7 +8,11 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from mlflow.utils.validation import MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH
+from mlflow.utils.validation import (
+    MAX_MODEL_REGISTRY_TAG_VALUE_LENGTH,
+    path_not_unique,
+    validate_param_and_metric_name,
+)
 
 from studio.domain.versions import VersionStatus
 
@@ -59,9 +63,14 @@ def user_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if not key.startswith(_FOREIGN)}
 
 
-def first_reserved(keys: Iterable[str]) -> str | None:
-    """The first of these keys that users may not set, None where all are free."""
-    return next((key for key in keys if key.startswith(_FOREIGN)), None)
+def find_refused(keys: Iterable[str]) -> tuple[str, str] | None:
+    """The first of these keys that cannot be a user's tag, and why; None where all can."""
+    for key in keys:
+        if key.startswith(_FOREIGN):
+            return key, "is reserved; choose a key without the prefixes 'studio.' and 'mlflow.'"
+        if not validate_param_and_metric_name(key) or path_not_unique(key):
+            return key, "must be letters, digits, spaces and _ - . : /, as MLflow demands, with no empty part between /"
+    return None
 
 
 def _spread(key: str, text: str) -> dict[str, str]:

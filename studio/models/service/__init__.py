@@ -2,7 +2,7 @@
 
 from studio.models.service.access import allows, find_access, has_any_role, list_hidden_names, list_organizations
 from studio.models.service.checks import check_config
-from studio.models.service.configs import replace_config
+from studio.models.service.configs import adopt_config, replace_config
 from studio.models.service.links import link_dataset, unlink_dataset
 from studio.models.service.purges import Purge, end_purge, list_purges
 from studio.models.service.records import (
@@ -12,6 +12,7 @@ from studio.models.service.records import (
     find_model_by_name,
     get_model,
     list_models,
+    select_visible_ids,
     update_model,
 )
 from studio.models.service.settings import get_settings, update_settings
@@ -20,6 +21,7 @@ from studio.models.service.states import begin_training, end_training, lock_mode
 __all__ = [
     "ModelFilter",
     "Purge",
+    "adopt_config",
     "allows",
     "begin_training",
     "check_config",
@@ -41,6 +43,7 @@ __all__ = [
     "note_sharing",
     "refresh_versions",
     "replace_config",
+    "select_visible_ids",
     "unlink_dataset",
     "update_model",
     "update_settings",

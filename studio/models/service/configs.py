@@ -8,6 +8,7 @@ from studio.datasets import service as datasets
 from studio.domain import model_config
 from studio.domain.model_records import Model
 from studio.domain.tasks import ModelType, TaskType
+from studio.errors import InvalidInput
 from studio.models.service.checks import check_config
 from studio.models.service.rows import find_row, record_of, refuse_archived, refuse_training, touch
 from studio.models.tables import ModelRow
@@ -38,6 +39,36 @@ def replace_config(stores: Stores, model_id: str, own: Mapping[str, Any]) -> Mod
         stores.record_change(model_id, old_config=row.config, new_config=dict(own))
         row.config = dict(own)
         touch(row, stores.now())
+    return record_of(stores, row)
+
+
+def adopt_config(stores: Stores, model_id: str, own: Mapping[str, Any], *, source_version_id: str) -> Model:
+    """Take over the configuration that made a version; the linked dataset may have changed since, which the next
+    training then tells.
+
+    Args:
+        stores: Open stores.
+        model_id: Id of the model.
+        own: The version's; empty where it has none.
+        source_version_id: Id of the version, for the audit.
+
+    Returns:
+        The model with its new effective configuration.
+
+    Raises:
+        ModelTraining: It is training.
+        ModelArchived: It is archived.
+        InvalidInput: There is none to take over.
+    """
+    row = find_row(stores, model_id, lock=True)
+    refuse_archived(row)
+    refuse_training(row)
+    if not own:
+        raise InvalidInput(f"Version {source_version_id} comes from an MLflow client and has no configuration.")
+    if dict(own) != row.config:
+        old = row.config
+        row.config, row.updated_at = dict(own), stores.now()
+        stores.record_change(model_id, source_version_id=source_version_id, old_config=old, new_config=row.config)
     return record_of(stores, row)
 
 

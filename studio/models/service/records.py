@@ -111,6 +111,11 @@ def list_models(stores: Stores, wanted: ModelFilter, *, page: int, page_size: in
     return Page(total, page, page_size, rows.all())
 
 
+def select_visible_ids(stores: Stores) -> Select[Any]:
+    """Query for the ids of all models the caller may see."""
+    return _visible(stores, select(ModelRow.id).where(ModelRow.organization == stores.organization))
+
+
 def update_model(stores: Stores, model_id: str, changes: Mapping[str, Any]) -> Model:
     """Change name, description, tags or configuration; what is not named stays.
 
@@ -222,7 +227,7 @@ def _matching(stores: Stores, wanted: ModelFilter) -> Select[ModelRow]:
     return query
 
 
-def _visible(stores: Stores, query: Select[ModelRow]) -> Select[ModelRow]:
+def _visible(stores: Stores, query: Select[Any]) -> Select[Any]:
     permissions = stores.actor.permissions
     if ADMIN in permissions:
         return query

@@ -1,7 +1,10 @@
 """What can be done with versions, one file per group of verbs."""
 
 from studio.versions.service.changes import has_changes, note_change, take_changes
-from studio.versions.service.promotions import promote_version
+from studio.versions.service.changing import delete_version, update_version
+from studio.versions.service.comparing import compare_versions
+from studio.versions.service.history import PromotionHistory, list_promotions
+from studio.versions.service.promotions import promote_version, rollback_promotion
 from studio.versions.service.reading import (
     VersionFilter,
     find_promoted,
@@ -9,27 +12,40 @@ from studio.versions.service.reading import (
     get_version,
     has_ready_version,
     has_version,
+    list_model_files,
     list_versions,
     model_file_key,
 )
 from studio.versions.service.reconciling import reconcile, reconcile_model
 from studio.versions.service.registration import close_unfinished_version, register_version
+from studio.versions.service.restoring import Restored, restore_version
+from studio.versions.service.uses import refuses_deletion
 
 __all__ = [
+    "PromotionHistory",
+    "Restored",
     "VersionFilter",
     "close_unfinished_version",
+    "compare_versions",
+    "delete_version",
     "find_promoted",
     "find_version",
     "get_version",
     "has_changes",
     "has_ready_version",
     "has_version",
+    "list_model_files",
+    "list_promotions",
     "list_versions",
     "model_file_key",
     "note_change",
     "promote_version",
     "reconcile",
     "reconcile_model",
+    "refuses_deletion",
     "register_version",
+    "restore_version",
+    "rollback_promotion",
     "take_changes",
+    "update_version",
 ]

@@ -4,9 +4,7 @@ from dataclasses import asdict
 
 from studio.domain.versions import Gate, GateCheck, ModelVersion
 from studio.errors import GateFailed, UnknownMetric
-from studio.evaluation.metrics import direction_of
-
-DIGITS = 12  # of a gain: 0.3 - 0.2 must count as 0.1
+from studio.evaluation.metrics import difference, direction_of
 
 
 def check_gate(gate: Gate, version: ModelVersion, promoted: ModelVersion | None) -> None:
@@ -42,10 +40,15 @@ def _look_at(gate: Gate, value: float, promoted: ModelVersion | None) -> list[Ga
     if gate.min_value is not None:
         passed = sign * value >= sign * gate.min_value
         checks.append(GateCheck("min_value", gate.metric, gate.min_value, value, passed))
-    if gate.min_improvement_over_promoted is not None and promoted is not None:
-        held = promoted.metrics.get(gate.metric)
-        gain = None if held is None else round(sign * (value - held), DIGITS)
+    if gate.min_improvement_over_promoted is not None:
         required = gate.min_improvement_over_promoted
-        passed = gain is not None and gain >= required
+        gain = None if promoted is None else _gain(sign, value, promoted.metrics.get(gate.metric))
+        passed = promoted is None or (gain is not None and gain >= required)
         checks.append(GateCheck("min_improvement_over_promoted", gate.metric, required, gain, passed))
     return checks
+
+
+def _gain(sign: int, value: float, held: float | None) -> float | None:
+    if held is None:
+        return None
+    return difference(value, held) if sign > 0 else difference(held, value)

@@ -1,24 +1,26 @@
-"""Changes which version is in production, and keeps the history of it."""
+"""Changes which version is in production."""
 
 from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import func, select
-
+from studio.backends.mlflow.entries import RegistryEntry
 from studio.backends.stores import Stores
 from studio.domain.model_records import ModelStatus
 from studio.domain.versions import (
     Gate,
+    ModelVersion,
     PromotionSource,
     VersionRecord,
     VersionStatus,
     version_id_of,
 )
-from studio.errors import ModelArchived, VersionNotReady
+from studio.errors import ModelArchived, NoPreviousVersion, VersionNotReady
 from studio.models import service as models
 from studio.versions.service.gates import check_gate
+from studio.versions.service.history import add_promotion, find_previous
 from studio.versions.service.marks import find_mark, hold_registry
 from studio.versions.service.reading import find_version, get_version, record_of
-from studio.versions.tables import PromotionRow
+from studio.versions.service.reconciling import reconcile_model
 
 
 def promote_version(
@@ -32,7 +34,8 @@ def promote_version(
     """Make one version the production version, taking the place from whichever held it.
 
     Safe to repeat: promoting the production version again changes nothing. A crash after MLflow took the
-    promotion and before the own rows were kept leaves it done; the worker then records it as found in MLflow.
+    promotion and before the own rows were kept leaves it done; the worker, or the repeat, then records it as found
+    in MLflow.
 
     Args:
         stores: Open stores of the current request or job.
@@ -51,56 +54,82 @@ def promote_version(
         UnknownMetric: It has no test metric of the gate's name.
         GateFailed: It misses the gate; carries every check that was made.
     """
-    model = models.get_model(stores, model_id)
     hold_registry(stores, model_id)
     version = find_version(stores, model_id, version_id)
-    if model.status is ModelStatus.ARCHIVED:
-        raise ModelArchived(f"{model.name!r} is archived; unarchive it first.")
+    _refuse_archived(stores, model_id)
     if version.status is not VersionStatus.READY:
         raise VersionNotReady(version_id, version.status)
-    entry = stores.registry.find_entry(model.name)
-    previous = None if entry.promoted is None else version_id_of(entry.promoted)
+    entry = _find_entry(stores, model_id)
     if gate is not None:
-        rival = None if previous in (None, version_id) else find_version(stores, model_id, str(previous))
+        is_rival = entry.promoted not in (None, version.number)
+        rival = find_version(stores, model_id, version_id_of(entry.promoted)) if is_rival and entry.promoted else None
         check_gate(gate, version, rival)
-    if previous == version_id:
-        return record_of(stores, model_id, version)
-    models.refresh_versions(
-        stores, model_id, highest=entry.newest or version.number, promoted_version_id=version_id,
-        metrics=version.metrics, has_ready_version=True,
-    )  # fmt: skip
-    source = PromotionSource.API
-    add_promotion(stores, model_id, version.number, by=stores.actor.user_id, reason=reason, source=source)
-    stores.record_change(
-        model_id, previous_version_id=previous, new_version_id=version_id, reason=reason,
-        gate=asdict(gate) if gate else None,
-    )  # fmt: skip
-    stores.registry.set_promoted(model.name, version.number)
-    return get_version(stores, model_id, version_id)
+    if entry.promoted == version.number:
+        return record_of(stores, model_id, find_version(stores, model_id, version_id))
+    details = {"reason": reason, "gate": asdict(gate) if gate else None}
+    return _promote(stores, model_id, version, entry, PromotionSource.API, details)
 
 
-def add_promotion(
-    stores: Stores,
-    model_id: str,
-    version: int | None,
-    *,
-    by: str | None,
-    reason: str | None,
-    source: PromotionSource,
-) -> None:
-    """Write a promotion into the history, and into what is known of the registry.
+def rollback_promotion(stores: Stores, model_id: str, *, reason: str | None = None) -> VersionRecord:
+    """Promote the version that was in production before the present one; two in a row end where they began.
+
+    Deleted versions, and those that are not ready any more, are skipped. Where the place is empty, the version that
+    held it last gets it back.
 
     Args:
-        stores: Open stores that hold the model's registry (hold_registry).
+        stores: Open stores of the current request or job.
         model_id: Id of the model.
-        version: Number of the version; None where the place was emptied.
-        by: Who did it, None where nobody knows.
-        reason: Why.
-        source: Through which door it came.
+        reason: Why, for the history and the audit.
+
+    Returns:
+        The version as it stands after the promotion.
+
+    Raises:
+        ModelNotFound: There is no such model.
+        ModelArchived: The model is archived.
+        NoPreviousVersion: No other version that was in production is there and ready.
     """
-    newest = select(func.max(PromotionRow.number)).where(PromotionRow.model_id == model_id)
-    number = (stores.db.scalar(newest) or 0) + 1
-    facts = {"promoted_at": stores.now(), "by": by, "reason": reason, "source": str(source)}
-    stores.db.add(PromotionRow(model_id=model_id, number=number, version=version, **facts))
-    find_mark(stores, model_id).promoted = version
-    stores.db.flush()
+    hold_registry(stores, model_id)
+    _refuse_archived(stores, model_id)
+    entry = _find_entry(stores, model_id)
+    versions = stores.registry.list_versions(entry.name)
+    ready = {version.number: version for version in versions if version.status is VersionStatus.READY}
+    number = find_previous(stores, model_id, entry.promoted, ready)
+    if number is None:
+        raise NoPreviousVersion("No other ready version was in production before; promote one instead.")
+    details = {"reason": reason, "gate": None, "rollback": True}
+    return _promote(stores, model_id, ready[number], entry, PromotionSource.ROLLBACK, details)
+
+
+def _refuse_archived(stores: Stores, model_id: str) -> None:
+    model = models.get_model(stores, model_id)
+    if model.status is ModelStatus.ARCHIVED:
+        raise ModelArchived(f"{model.name!r} is archived; unarchive it first.")
+
+
+def _find_entry(stores: Stores, model_id: str) -> RegistryEntry:
+    """The registry entry; a promotion of an MLflow client that nobody has noted yet comes into the history first."""
+    entry = stores.registry.find_entry(models.get_model(stores, model_id).name)
+    if entry.promoted != find_mark(stores, model_id).promoted:
+        reconcile_model(stores, model_id)
+    return entry
+
+
+def _promote(
+    stores: Stores,
+    model_id: str,
+    version: ModelVersion,
+    entry: RegistryEntry,
+    source: PromotionSource,
+    details: dict[str, Any],
+) -> VersionRecord:
+    models.refresh_versions(
+        stores, model_id, highest=entry.newest or version.number, promoted_version_id=version.id,
+        metrics=version.metrics, has_ready_version=True,
+    )  # fmt: skip
+    by, reason = stores.actor.user_id, details["reason"]
+    add_promotion(stores, model_id, version.number, by=by, reason=reason, source=source)
+    previous = None if entry.promoted is None else version_id_of(entry.promoted)
+    stores.record_change(model_id, previous_version_id=previous, new_version_id=version.id, **details)
+    stores.registry.set_promoted(entry.name, version.number)
+    return get_version(stores, model_id, version.id)

@@ -105,7 +105,7 @@ def record_of(stores: Stores, model_id: str, version: ModelVersion) -> VersionRe
     """A version with its files and its latest promotion."""
     files = VersionFiles(
         _find_file(stores, model_file_key(model_id, version.number)),
-        _find_file(stores, f"{_folder_of(model_id, version.number)}/model.onnx"),
+        _find_file(stores, f"{folder_of(model_id, version.number)}/model.onnx"),
     )
     query = select(PromotionRow).where(PromotionRow.model_id == model_id, PromotionRow.version == version.number)
     row = stores.db.scalars(query.order_by(PromotionRow.number.desc()).limit(1)).first()
@@ -119,10 +119,21 @@ def promotion_of(row: PromotionRow) -> Promotion:
 
 def model_file_key(model_id: str, number: int) -> str:
     """Key of a version's pickled estimator in the file store."""
-    return f"{_folder_of(model_id, number)}/model.pkl"
+    return f"{folder_of(model_id, number)}/model.pkl"
 
 
-def _folder_of(model_id: str, number: int) -> str:
+def list_model_files(stores: Stores, model_id: str) -> dict[int, str]:
+    """Addresses of the pickled estimators of a model's versions, by version number, for those that have one."""
+    found = {}
+    for key in stores.files.list_keys(model_id):
+        folder, _, name = key.removeprefix(f"{model_id}/").partition("/")
+        if name == "model.pkl" and folder[:1] == "v" and folder[1:].isdecimal():
+            found[int(folder[1:])] = stores.files.uri_of(key)
+    return found
+
+
+def folder_of(model_id: str, number: int) -> str:
+    """Where a version's files lie in the file store."""
     return f"{model_id}/v{number}"
 
 

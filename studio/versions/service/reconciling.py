@@ -15,8 +15,9 @@ from studio.domain.actors import mlflow_actor
 from studio.domain.versions import MLFLOW_CLIENT, ModelVersion, PromotionSource, version_id_of
 from studio.errors import ModelNotFound
 from studio.models import service as models
+from studio.versions.service.history import add_promotion
 from studio.versions.service.marks import find_mark, hold_registry
-from studio.versions.service.promotions import add_promotion
+from studio.versions.service.reading import folder_of
 from studio.versions.service.registration import refresh_model
 from studio.versions.tables import RegistryMarkRow
 
@@ -48,6 +49,7 @@ def reconcile(stores: Stores, entries: Iterable[RegistryEntry]) -> int:
 def reconcile_model(stores: Stores, model_id: str) -> bool:
     """Take up which versions MLflow clients registered, deleted, or promoted by alias or by stage.
 
+    A promotion is afterwards both alias and stage, whichever the client moved; files of deleted versions are removed.
     Safe to repeat; a crash before the end leaves nothing but, at worst, the alias of a staged version, which
     the repeat takes up as a promotion by alias.
 
@@ -65,17 +67,17 @@ def reconcile_model(stores: Stores, model_id: str) -> bool:
     hold_registry(stores, model_id)
     entry = stores.registry.find_entry(name)
     versions = stores.registry.list_versions(name)
-    staged = stores.registry.find_staged(name)
+    staged = stores.registry.list_staged(name)
     mark = find_mark(stores, model_id)
     promoted = _promoted_now(entry, staged, mark)
     # First, because it locks the model's row, which the rows below refer to.
     refresh_model(stores, model_id, versions, promoted)
     changed = _take_up_versions(stores, mark, versions)
-    changed |= _take_up_promotion(stores, mark, promoted)
-    mark.staged, mark.updated_at = staged, entry.updated_at
+    mark.staged, mark.updated_at = next(iter(staged), None), entry.updated_at
+    if _take_up_promotion(stores, mark, promoted):
+        changed = True
+        _align(stores, name, promoted)
     stores.db.flush()
-    if promoted is not None and promoted != entry.promoted:
-        stores.registry.set_promoted(name, promoted)
     return changed
 
 
@@ -85,10 +87,18 @@ def _is_stale(entry: RegistryEntry, mark: RegistryMarkRow | None) -> bool:
     return mark.updated_at != entry.updated_at or mark.promoted != entry.promoted
 
 
-def _promoted_now(entry: RegistryEntry, staged: int | None, mark: RegistryMarkRow) -> int | None:
+def _promoted_now(entry: RegistryEntry, staged: Sequence[int], mark: RegistryMarkRow) -> int | None:
     """The alias; but a version new in the old stage, where the alias has not moved as well."""
-    is_newly_staged = staged is not None and staged != mark.staged
-    return staged if is_newly_staged and entry.promoted == mark.promoted else entry.promoted
+    newly_staged = [number for number in staged if number != mark.staged]
+    return newly_staged[0] if newly_staged and entry.promoted == mark.promoted else entry.promoted
+
+
+def _align(stores: Stores, name: str, promoted: int | None) -> None:
+    """Let alias and stage say the same, whichever of them the client moved."""
+    if promoted is None:
+        stores.registry.clear_promoted(name)
+    else:
+        stores.registry.set_promoted(name, promoted)
 
 
 def _take_up_versions(stores: Stores, mark: RegistryMarkRow, versions: Sequence[ModelVersion]) -> bool:
@@ -101,6 +111,7 @@ def _take_up_versions(stores: Stores, mark: RegistryMarkRow, versions: Sequence[
         _audit(stores, mark.model_id, "model.version_registered", **details)
     for number in gone:
         _audit(stores, mark.model_id, "model.version_deleted", version_id=version_id_of(number))
+        stores.files.delete_folder(folder_of(mark.model_id, number))
     mark.versions = sorted(present)
     return bool(external or gone)
 

@@ -284,15 +284,58 @@ def test_one_version_is_promoted_at_a_time(registry, runs):
         registry.set_promoted("Late", 9)
 
 
-def test_a_promotion_by_stage_is_found(mlflow_connection, registry, runs):
+def test_versions_a_client_staged_are_found_the_last_first(mlflow_connection, registry, runs):
+    registry.create_model("Late", model_id="mdl-00000001")
+    for _ in range(3):
+        add_version(registry, runs, "Late")
+    assert registry.list_staged("Late") == []
+
+    for number in "31":
+        with mlflow_connection.bound("acme") as client:
+            client.transition_model_version_stage("Late", number, "Production")
+
+    assert sorted(registry.list_staged("Late")) == [1, 3]
+
+
+def test_a_promotion_is_alias_and_stage(mlflow_connection, registry, runs):
+    registry.create_model("Late", model_id="mdl-00000001")
+    for _ in range(2):
+        add_version(registry, runs, "Late")
+
+    def stages():
+        with mlflow_connection.bound("acme") as client:
+            return [client.get_model_version("Late", number).current_stage for number in "12"]
+
+    for number in (1, 2, 2):
+        registry.set_promoted("Late", number)
+    assert stages() == ["Archived", "Production"]
+    registry.clear_promoted("Late")
+    assert stages() == ["Archived", "Archived"]
+
+
+@pytest.mark.parametrize("key", ["studio.status", "mlflow.user", "😀", "a//b", "../a", "", "it's"])
+def test_tags_that_cannot_be_are_refused(registry, runs, key):
     registry.create_model("Late", model_id="mdl-00000001")
     add_version(registry, runs, "Late")
-    assert registry.find_staged("Late") is None
+    with pytest.raises(InvalidInput) as refused:
+        registry.update_version("Late", 1, tags={"fine": "1", key: "1"})
+    assert refused.value.fields[0][0] == "/tags/" + key.replace("/", "~1")
+    assert registry.get_version("Late", 1).tags == {}
 
-    with mlflow_connection.bound("acme") as client:
-        client.transition_model_version_stage("Late", "1", "Production")
 
-    assert registry.find_staged("Late") == 1
+def test_mlflows_own_form_hides_our_tags(registry, runs):
+    registry.create_model("Late", model_id="mdl-00000001")
+    for _ in range(2):
+        add_version(registry, runs, "Late", tags={"ticket": "ML-1"}, fields={"algorithm": "lightgbm"})
+    registry.set_promoted("Late", 1)
+
+    model, versions = registry.describe_model("Late"), registry.describe_versions("Late")
+
+    assert (model["name"], model["description"], model["tags"]) == ("Late", "", [])
+    assert model["aliases"] == [{"alias": "production", "version": "1"}]
+    assert [(found["version"], found["aliases"]) for found in versions] == [("2", []), ("1", ["production"])]
+    assert versions[0]["tags"] == [{"key": "ticket", "value": "ML-1"}]
+    assert isinstance(model["creation_timestamp"], int)
 
 
 def test_updating_a_version_replaces_the_users_tags_alone(registry, runs):
