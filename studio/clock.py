@@ -13,4 +13,4 @@ def utc_now() -> datetime:
 
 def format_time(value: datetime) -> str:
     """ISO 8601 in UTC with ``Z`` and second precision."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")  # strftime pads no years

@@ -30,10 +30,11 @@ def answers_body(promise):
 def ids(place):
     """Ids that any operation's path may name."""
     model_id, run_id = place.start_run()
+    version_id = place.add_version(model_id)
     return {
         "model_id": model_id,
         "run_id": run_id,
-        "version_id": "ver-001",
+        "version_id": version_id,
         "dataset_id": place.make_dataset(),
         "user_id": "owner-1",
     }

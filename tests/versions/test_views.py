@@ -151,3 +151,122 @@ def test_who_may_read_and_promote(client, headers, path):
     assert client.post(f"{path}/ver-001/promote", headers=reader).json["code"] == "forbidden"
     assert client.get(path, headers=deployer).json["code"] == "forbidden"
     assert client.post(f"{path}/ver-001/promote", headers=deployer).status_code == 200
+
+
+def test_a_rollback_answers_and_is_audited_as_one(client, headers, path, model):
+    for version_id in ("ver-001", "ver-002"):
+        client.post(f"{path}/{version_id}/promote", headers=headers())
+    answer = client.post(f"{path}/rollback", headers=headers(), json={"reason": "worse"})
+
+    assert (answer.status_code, answer.json["version_id"], answer.json["is_promoted"]) == (200, "ver-001", True)
+    log = client.get(f"/api/v1/models/{model.id}/audit-logs", headers=headers()).json["results"]
+    assert (log[0]["action"], log[0]["details"]) == (
+        "model.version_promoted",
+        {
+            "previous_version_id": "ver-002",
+            "new_version_id": "ver-001",
+            "reason": "worse",
+            "gate": None,
+            "rollback": True,
+        },
+    )
+    held = client.get(f"{path}/history?page_size=1", headers=headers()).json
+    assert (held["model_id"], held["at"], held["total"], held["page"], held["page_size"]) == (model.id, None, 3, 1, 1)
+    assert held["results"] == [
+        {
+            "version_id": "ver-001",
+            "version_number": 1,
+            "promoted_at": answer.json["promoted_at"],
+            "promoted_by": "user-1",
+            "demoted_at": None,
+            "reason": "worse",
+            "source": "rollback",
+        }
+    ]
+    now = client.get(f"{path}/history?at={answer.json['promoted_at']}", headers=headers()).json
+    assert (now["at"], now["results"]) == (answer.json["promoted_at"], held["results"])
+
+
+def test_nothing_to_roll_back_to_is_a_conflict(client, headers, path):
+    answer = client.post(f"{path}/rollback", headers=headers())
+    assert (answer.status_code, answer.json["code"]) == (409, "no_previous_version")
+
+
+def test_a_version_changes_and_goes(client, headers, path):
+    changes = {"description": " reviewed ", "tags": {" reviewed ": " yes "}}
+    before = client.get(f"{path}/ver-001", headers=headers()).headers["ETag"]
+    changed = client.patch(f"{path}/ver-001", headers={**headers(), "If-Match": before}, json=changes)
+
+    assert (changed.json["description"], changed.json["tags"]) == ("reviewed", {"reviewed": "yes"})
+    assert client.patch(f"{path}/ver-001", headers={**headers(), "If-Match": before}, json={}).status_code == 412
+    assert client.delete(f"{path}/ver-001", headers={**headers(), "If-Match": before}).status_code == 412
+    client.post(f"{path}/ver-002/promote", headers=headers())
+    assert client.delete(f"{path}/ver-001", headers=headers()).status_code == 204
+    assert client.get(f"{path}/ver-001", headers=headers()).status_code == 404
+    refused = client.delete(f"{path}/ver-002", headers=headers())
+    assert (refused.status_code, refused.json["code"]) == (409, "version_promoted")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"description": "x" * 2001}, "/description"),
+        ({"description": None}, "/description"),
+        ({"tags": None}, "/tags"),
+        ({"tags": {f"k{number}": "" for number in range(51)}}, "/tags"),
+        ({"tags": {"studio.status": "failed"}}, "/tags/studio.status"),
+        ({"tags": {"team//unit": "x"}}, "/tags/team~1~1unit"),
+        ({"status": "ready"}, "/status"),
+    ],
+)
+def test_a_wrong_change_is_refused(client, headers, path, body, pointer):
+    answer = client.patch(f"{path}/ver-001", headers=headers(), json=body)
+    assert (answer.status_code, answer.json["code"]) == (422, "validation_failed")
+    assert pointer in [error["pointer"] for error in answer.json["errors"]]
+
+
+@pytest.mark.parametrize("tags", [{"k" * 51: ""}, {"k": "v" * 501}, {"k": 1}, {"": "v"}, {"k": "a\0b"}])
+def test_tags_have_bounds(client, headers, path, tags):
+    assert client.patch(f"{path}/ver-001", headers=headers(), json={"tags": tags}).status_code == 422
+
+
+def test_the_bounds_themselves_are_allowed(client, headers, path):
+    tags = {f"{number:050}": "v" * 500 for number in range(50)}
+    answer = client.patch(f"{path}/ver-001", headers=headers(), json={"tags": tags, "description": "x" * 2000})
+    assert (answer.status_code, answer.json["tags"]) == (200, tags)
+
+
+def test_two_versions_are_compared(client, headers, path, model):
+    got = client.get(f"{path}/compare?version_a=ver-001&version_b=ver-002", headers=headers()).json
+    assert got == {
+        "model_id": model.id,
+        "version_a": {
+            "version_id": "ver-001",
+            "version_number": 1,
+            "metrics": {"accuracy": 0.8},
+            "hyperparameters": {"n_estimators": 150},
+        },
+        "version_b": {
+            "version_id": "ver-002",
+            "version_number": 2,
+            "metrics": {"accuracy": 0.9},
+            "hyperparameters": {"n_estimators": 150},
+        },
+        "metric_deltas": {"accuracy": 0.1},
+        "better": {"accuracy": "b"},
+        "config_diff": {},
+    }
+    missing = client.get(f"{path}/compare?version_a=ver-001", headers=headers())
+    assert (missing.status_code, missing.json["errors"][0]["pointer"]) == (422, "version_b")
+    unknown = client.get(f"{path}/compare?version_a=ver-001&version_b=ver-009", headers=headers())
+    assert (unknown.status_code, unknown.json["code"]) == (404, "version_not_found")
+
+
+def test_a_version_is_restored(client, headers, path, model):
+    got = client.post(f"{path}/ver-001/restore", headers=headers())
+    assert (got.status_code, got.json["model_id"], got.json["restored_from_version"]) == (200, model.id, "ver-001")
+    assert got.json["active_config"]["algorithm"] == "lightgbm"
+    assert (
+        client.post(f"{path}/ver-001/restore", headers=headers(user="user-3", permissions=["model:deploy"])).status_code
+        == 403
+    )
