@@ -13,6 +13,7 @@ from studio.auth import service as auth
 from studio.backends.mlflow.guard import Gatekeeper
 from studio.backends.stores import Stores
 from studio.domain.actors import Actor, pack_actor, unpack_actor
+from studio.domain.permissions import Reach
 from studio.errors import StudioError, TokenExpired, TokenInvalid
 from studio.models import service as models
 from studio.runtime import Runtime
@@ -50,9 +51,9 @@ def make_gatekeeper(edge: Edge, runtime: Runtime) -> Gatekeeper:
             life = min(life, actor.expires_at - runtime.clock())
         return str(sessions.dumps(pack_actor(actor))), int(life.total_seconds())
 
-    def hidden_models(actor: Actor) -> frozenset[str]:
+    def find_reach(actor: Actor, permission: str) -> Reach | None:
         with _reading(runtime, actor) as stores:
-            return models.list_hidden_names(stores)
+            return models.find_reach(stores, permission)
 
     def note_change(actor: Actor) -> None:
         with runtime.open_stores(actor, write=True) as stores:
@@ -61,7 +62,7 @@ def make_gatekeeper(edge: Edge, runtime: Runtime) -> Gatekeeper:
     return Gatekeeper(
         identify=identify,
         open_session=open_session,
-        hidden_models=hidden_models,
+        find_reach=find_reach,
         note_change=note_change,
         refuse=_refuse,
     )

@@ -4,7 +4,7 @@ from sqlalchemy import Select, delete, exists, select
 
 from studio.backends.stores import Stores
 from studio.collaborators.tables import RoleRow
-from studio.domain.permissions import Role
+from studio.domain.permissions import GRANTS, Role
 
 
 def grant_role(stores: Stores, model_id: str, user_id: str, role: Role) -> None:
@@ -36,9 +36,10 @@ def has_any_role(stores: Stores) -> bool:
     return bool(stores.db.scalar(select(exists(_of_caller(stores)))))
 
 
-def select_model_ids(stores: Stores) -> Select[str]:
-    """A query for the ids of the models the caller has a role on, to be used within others."""
-    return _of_caller(stores)
+def select_model_ids(stores: Stores, *, granting: str = "model:read") -> Select[str]:
+    """A query for the ids of the models on which the caller's role grants a permission, to be used within others."""
+    roles = [str(role) for role in Role if granting in GRANTS[role]]
+    return _of_caller(stores).where(RoleRow.role.in_(roles))
 
 
 def forget_model(stores: Stores, model_id: str) -> None:

@@ -56,6 +56,24 @@ class Access:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """Which models of its organization a caller reaches with one permission, by name.
+
+    Attributes:
+        hidden: Models it may not know of, where it reaches all others.
+        only: The models it reaches by its roles alone; None where it reaches all but the hidden ones.
+    """
+
+    hidden: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """True when there are models it does not reach, or things that belong to none."""
+        return bool(self.hidden) or self.only is not None
+
+
+@dataclass(frozen=True)
 class Needs:
     """What an operation needs, such as ``dataset:read and model:read`` or ``manage``: alternatives of requirements."""
 

@@ -12,9 +12,9 @@ from studio.backends.mlflow.client_requests import ORGANIZATION_WORKSPACE
 from studio.backends.mlflow.connection import MlflowConnection
 from studio.backends.mlflow.environment import PREFIX
 from studio.backends.mlflow.routes import Access, Route, find_route
-from studio.backends.mlflow.visibility import leaving_out
+from studio.backends.mlflow.visibility import confined_to
 from studio.domain.actors import Actor
-from studio.domain.permissions import Needs
+from studio.domain.permissions import Reach
 from studio.errors import Forbidden, StudioError
 
 Environ = dict[str, Any]
@@ -34,14 +34,14 @@ class Gatekeeper:
             Unauthenticated.
         open_session: Value and life in seconds of the session cookie a ticket is good for. Raises
             Unauthenticated.
-        hidden_models: Names of the models of the caller's organization that it may not see.
+        find_reach: Which models of its organization a caller reaches with a permission; None for none at all.
         note_change: Told when a caller may have changed its organization's registry.
         refuse: The whole answer for an error.
     """
 
     identify: Callable[[str | None, str | None], Actor]
     open_session: Callable[[str], tuple[str, int]]
-    hidden_models: Callable[[Actor], frozenset[str]]
+    find_reach: Callable[[Actor, str], Reach | None]
     note_change: Callable[[Actor], None]
     refuse: Callable[[StudioError, Environ], WsgiApp]
 
@@ -60,13 +60,12 @@ class Guard:
             if ticket is not None:
                 return self._open_session(ticket, environ)(environ, start_response)
             route = find_route(environ)
-            actor = self._admit(environ, route)
-            hidden = frozenset() if route.is_static else self._gatekeeper.hidden_models(actor)
-            if hidden and route.is_shared:
+            actor, reach = self._admit(environ, route)
+            if reach.is_limited and route.is_shared:
                 raise Forbidden("This is open to callers who see every model of their organization.")
             environ["HTTP_X_MLFLOW_WORKSPACE"] = self._connection.ensure(actor.organization)
             environ[ORGANIZATION_WORKSPACE] = environ["HTTP_X_MLFLOW_WORKSPACE"]
-            with leaving_out(hidden):
+            with confined_to(reach):
                 answer = server(environ, _with_safe_headers(start_response))
             if route.changes_registry:
                 self._gatekeeper.note_change(actor)
@@ -74,8 +73,15 @@ class Guard:
         except StudioError as error:
             return self._gatekeeper.refuse(error, environ)(environ, start_response)
 
-    def _admit(self, environ: Environ, route: Route) -> Actor:
-        """The caller, if it may make this request. Raises Unauthenticated and Forbidden."""
+    def _admit(self, environ: Environ, route: Route) -> tuple[Actor, Reach]:
+        """The caller, if it may make this request, and the models it may make it about.
+
+        A change sees only models its caller may change: all others are absent to it.
+
+        Raises:
+            Unauthenticated: The caller is not known.
+            Forbidden: It may not do this.
+        """
         authorization = environ.get("HTTP_AUTHORIZATION")
         cookie = _cookie_of(environ) if authorization is None else None
         actor = self._gatekeeper.identify(authorization, cookie)
@@ -83,11 +89,12 @@ class Guard:
         if access in (Access.REFUSED, Access.UNDECIDED):
             raise Forbidden("This part of MLflow is switched off here.")
         needed = "model:write" if access is Access.WRITE else "model:read"
-        if not Needs.parse(needed).allow(actor, None, lambda: False):
+        reach = self._gatekeeper.find_reach(actor, needed)
+        if reach is None or (reach.only is not None and route.makes_a_name):
             raise Forbidden(f"This needs the permission {needed}.")
         if authorization is None and access is Access.WRITE and not _is_same_origin(environ):
             raise Forbidden("A change with a session cookie must come from MLflow's own pages.")
-        return actor
+        return actor, reach
 
     def _open_session(self, ticket: str, environ: Environ) -> Response:
         """Exchange a ticket for the cookie and go on without it in the address."""

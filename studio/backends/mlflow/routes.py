@@ -41,16 +41,17 @@ class Route:
         return self.template.startswith(_SHARED)
 
     @property
+    def makes_a_name(self) -> bool:
+        """True where an experiment or a registered model is made, which belongs to no model yet."""
+        return self.template in _NAMING
+
+    @property
     def changes_registry(self) -> bool:
         """True where registered models, versions or aliases may change."""
         return self.access is Access.WRITE and self.template.startswith(_REGISTRY)
 
-    @property
-    def is_static(self) -> bool:
-        """True for the files MLflow's pages are made of."""
-        return self.template.startswith(_STATIC)
 
-
+_NAMING: Final = frozenset({"experiments/create", "registered-models/create"})
 _REGISTRY: Final = ("registered-models", "model-versions")
 # Resources whose stores keep to the workspace of the request, by the first part of the template.
 _CONFINED: Final = frozenset(
@@ -89,7 +90,6 @@ _UPLOAD: Final = "upload-artifact"
 # Evaluation datasets belong to no experiment: who does not see every model of the organization gets none of
 # them.
 _SHARED: Final = "datasets/"
-_STATIC: Final = "static-files/"
 # POST routes that only look something up. GraphQL knows no mutation but one for MLflow's own tests.
 _LOOK_UPS: Final = frozenset(
     {

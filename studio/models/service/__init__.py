@@ -1,6 +1,6 @@
 """What can be done with models, one file per group of verbs."""
 
-from studio.models.service.access import allows, find_access, has_any_role, list_hidden_names, list_organizations
+from studio.models.service.access import allows, find_access, find_reach, has_any_role, list_organizations
 from studio.models.service.checks import check_config
 from studio.models.service.configs import adopt_config, replace_config
 from studio.models.service.links import link_dataset, unlink_dataset
@@ -31,11 +31,11 @@ __all__ = [
     "end_training",
     "find_access",
     "find_model_by_name",
+    "find_reach",
     "get_model",
     "get_settings",
     "has_any_role",
     "link_dataset",
-    "list_hidden_names",
     "list_models",
     "list_organizations",
     "list_purges",

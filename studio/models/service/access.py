@@ -7,7 +7,7 @@ from studio.collaborators import service as collaborators
 from studio.db.session import Database
 from studio.domain.identifiers import is_id
 from studio.domain.model_records import Visibility
-from studio.domain.permissions import ADMIN, Access, Needs
+from studio.domain.permissions import ADMIN, Access, Needs, Reach
 from studio.models.tables import ModelRow
 
 
@@ -41,8 +41,25 @@ def has_any_role(stores: Stores) -> bool:
     return collaborators.has_any_role(stores)
 
 
-def list_hidden_names(stores: Stores) -> frozenset[str]:
-    """Names of the organization's models that the caller may not know of."""
+def find_reach(stores: Stores, permission: str) -> Reach | None:
+    """Which models the caller reaches with ``model:read`` or ``model:write``.
+
+    Returns:
+        All but the hidden ones where the organization gave it the permission, else those its roles grant it on; None
+        where there are none of these. A role never widens what an API key may do.
+    """
+    actor = stores.actor
+    if Needs.parse(permission).allow(actor, None, lambda: False):
+        return Reach(hidden=_hidden_names(stores))
+    if actor.is_ceiling:
+        return None
+    own = collaborators.select_model_ids(stores, granting=permission)
+    query = select(ModelRow.name).where(ModelRow.organization == stores.organization, ModelRow.id.in_(own))
+    names = frozenset(stores.db.scalars(query))
+    return Reach(only=names) if names else None
+
+
+def _hidden_names(stores: Stores) -> frozenset[str]:
     if ADMIN in stores.actor.permissions:
         return frozenset()
     hidden = select(ModelRow.name).where(

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from studio.backends.mlflow.guard import Gatekeeper, Guard
 from studio.backends.mlflow.mount import mount
 from studio.domain.actors import Actor
+from studio.domain.permissions import Reach
 from studio.errors import TokenInvalid, TokenMissing, Unauthenticated
 from tests.mlflow_store import point_mlflow_server_at
 
@@ -19,6 +20,7 @@ ACTORS = {
     "acme-reader": Actor("acme", "user-2", permissions=frozenset({"model:read"})),
     "acme-other": Actor("acme", "user-3", permissions=WRITER),
     "acme-blind": Actor("acme", "user-6", permissions=WRITER),
+    "acme-roles": Actor("acme", "user-7"),
     "acme-nothing": Actor("acme", "user-4"),
     "borealis-token": Actor("borealis", "user-5", permissions=WRITER),
 }
@@ -48,17 +50,21 @@ def refuse(error, environ):
     return Response(body, status, mimetype="application/problem+json")
 
 
-def hidden_models(actor):
-    """Two of one organization do not see every model."""
+def find_reach(actor, permission):
+    """Two of one organization do not see every model, and one reaches only those it has a role on."""
+    if actor.user_id == "user-7":
+        return Reach(only=frozenset({"Mine", "Shown"} if permission == "model:read" else {"Mine"}))
+    if permission not in actor.permissions:
+        return None
     hidden = {"user-3": {"Secret"}, "user-6": {"confidential model", "confidential experiment"}}
-    return frozenset(hidden.get(actor.user_id, ()))
+    return Reach(frozenset(hidden.get(actor.user_id, ())))
 
 
 @contextmanager
 def running_server(connection):
     """Address of a server with MLflow mounted on this connection's database."""
     point_mlflow_server_at(connection)
-    gatekeeper = Gatekeeper(identify, open_session, hidden_models, lambda actor: None, refuse)
+    gatekeeper = Gatekeeper(identify, open_session, find_reach, lambda actor: None, refuse)
     app = mount(Response("ours", 200), guard=Guard(connection, gatekeeper))
     running = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=running.serve_forever)
