@@ -27,7 +27,7 @@ def compare_versions(stores: Stores, model_id: str, *, version_a: str, version_b
         for parameter, version_id in (("version_a", version_a), ("version_b", version_b))
     )
     deltas, better = {}, {}
-    for name in a.metrics.keys() & b.metrics.keys():
+    for name in (name for name in a.metrics if name in b.metrics):
         one, two = a.metrics[name], b.metrics[name]
         if one is not None and two is not None:
             deltas[name] = difference(two, one)
