@@ -205,3 +205,17 @@ def test_files_of_a_version_a_client_deleted_are_removed(open_stores, model, rec
     assert reconcile() == 1
     with open_stores(write=False) as stores:
         assert stores.files.list_keys(model.id) == []
+
+
+@pytest.mark.both_databases
+def test_a_client_may_archive_the_promoted_version_along(open_stores, runtime, model, reconcile, mlflow_client):
+    for _ in range(2):
+        add_by_client(runtime, model)
+    for number in "12":
+        mlflow_client(
+            "transition_model_version_stage", model.name, number, "Production", archive_existing_versions=True
+        )
+        assert reconcile() == 1
+
+    with open_stores(write=False) as stores:
+        assert (stores.registry.find_promoted(model.name), stores.registry.list_staged(model.name)) == (2, [2])

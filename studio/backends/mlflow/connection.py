@@ -9,6 +9,7 @@ from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 
 from studio.backends.mlflow.database import is_reachable
 from studio.backends.mlflow.storage import ArtifactStorage
+from studio.backends.mlflow.version_numbers import install_version_numbers
 from studio.backends.mlflow.workspaces import bind_workspace, ensure_workspace, workspace_of
 from studio.errors import BackendDown
 
@@ -31,6 +32,7 @@ class MlflowConnection:
         """
         if not MLFLOW_ENABLE_WORKSPACES.get():
             raise RuntimeError("MLflow's workspaces are off: put environment_of(...) into the environment first.")
+        install_version_numbers()
         self.tracking_url = tracking_url
         self.artifact_root = artifact_root
         self._client: MlflowClient | None = None

@@ -227,8 +227,7 @@ class Registry:
         """
         with self._bound() as client, _version(number):
             client.set_registered_model_alias(name, PROMOTED_ALIAS, str(number))
-            # The number as one: PostgreSQL compares no text with MLflow's column.
-            _move_to_stage(client, name, number, _PRODUCTION_STAGE, archive_existing_versions=True)
+            _move_to_stage(client, name, str(number), _PRODUCTION_STAGE, archive_existing_versions=True)
 
     def clear_promoted(self, name: str) -> None:
         """Take the alias ``production`` away and empty the stage; safe to repeat. Raises ModelNotFound."""
