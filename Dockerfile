@@ -19,6 +19,7 @@ RUN uv pip install --no-deps --no-build-isolation --editable . && python -m comp
 
 FROM python:3.11-slim-bookworm
 # libgomp: LightGBM and XGBoost. bubblewrap: confines other people's code. tini: reaps what orphans leave.
+# hadolint ignore=DL3008  # a pinned Debian version is gone with the next security update
 RUN apt-get update \
     && apt-get install -y --no-install-recommends bubblewrap libgomp1 tini \
     && rm -rf /var/lib/apt/lists/* \
@@ -30,7 +31,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     STUDIO_HOST=0.0.0.0 \
     STUDIO_DATA_FOLDER=/var/lib/model-studio
-USER studio
+USER 10001
 WORKDIR /var/lib/model-studio
 VOLUME /var/lib/model-studio
 EXPOSE 8321

@@ -35,8 +35,8 @@ test: setup ## run the tests
 test-all: setup ## run every test, the slow ones too
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-lint: setup ## check style, types and import contracts
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+lint: setup ## check style, types, import contracts and the Dockerfile
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/hadolint Dockerfile
 
 bench: setup ## measure one thing beside its peer: NAME=start, api, search_overhead or first_prediction
 	@$(BIN)/python -m tests.benchmarks.$(NAME) $(ARGS)
