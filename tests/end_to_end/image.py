@@ -13,8 +13,10 @@ from pathlib import Path
 
 PACKAGES = "python3.11,python3.11-venv,python3-pip,ca-certificates"
 MIRROR = "http://deb.debian.org/debian"
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # with whatever this machine trusts beyond Debian's own
 # Where this machine's package clients look, which an engine would hand to a build too.
 HANDED_ON = re.compile(r"(PIP|UV|SSL|HTTPS?|NO)_\w+|https?_proxy|no_proxy")
+PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 IGNORED = {"VOLUME", "EXPOSE"}
 
 
@@ -24,7 +26,7 @@ def make_base(folder: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
     (folder / "usr/local/bin/python").symlink_to("/usr/bin/python3.11")
     (folder / "usr/lib/python3.11/EXTERNALLY-MANAGED").unlink()
-    shutil.copytree("/etc/ssl/certs", folder / "etc/ssl/certs", symlinks=False, dirs_exist_ok=True)
+    shutil.copy(CERTIFICATES, folder / CERTIFICATES[1:])
     shutil.copy("/etc/resolv.conf", folder / "etc/resolv.conf")
 
 
@@ -61,7 +63,7 @@ class Image:
     def inside(self, command: list[str], *, user: str | None = None, **more: str) -> list[str]:
         """The command line that runs a command in the image, with its own process tree and nothing else's."""
         root = str(self.root)
-        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/root", **self.environment}
+        environment = {"PATH": PATH, "HOME": self._home_of(user or self._user), **self.environment}
         enter = (
             'mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && shift && '
             'root=$1 user=$2 folder=$3 && shift 3 && exec chroot --userspec="$user" "$root" '
@@ -69,9 +71,13 @@ class Image:
         )
         handed = [f"{name}={value}" for name, value in {**environment, **more}.items()]
         return [
-            *("unshare", "--mount", "--pid", "--fork", "--kill-child=SIGTERM", "sh", "-c", enter, "enter", root),
+            *("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", enter, "enter", root),
             *(root, user or self._user, self._workdir, "env", "-i", *handed, *command),
         ]
+
+    def _home_of(self, user: str) -> str:
+        users = [line.split(":") for line in (self.root / "etc/passwd").read_text().splitlines()]
+        return next(fields[5] for fields in users if fields[2] == user)
 
     def _do_from(self, arguments: str) -> None:
         name = arguments.partition(" AS ")[2] or "last"
@@ -87,7 +93,7 @@ class Image:
     def _do_env(self, arguments: str) -> None:
         for pair in shlex.split(arguments):
             name, _, value = pair.partition("=")
-            self.environment[name] = value.replace("$PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+            self.environment[name] = value.replace("$PATH", PATH)
 
     def _do_workdir(self, arguments: str) -> None:
         self._workdir = arguments
