@@ -1,4 +1,4 @@
-"""The whole service on PostgreSQL and S3, as ``config/production.toml`` has it: the demo's story from table to predictions."""
+"""The whole service on PostgreSQL and S3, as ``config/production.toml`` has it, from a table to predictions."""
 
 import os
 import subprocess
