@@ -4,12 +4,14 @@ A setting comes, in this order, from ``STUDIO_<NAME>`` in the environment, from 
 names, and from the defaults below, which are the embedded default: one machine, SQLite, local files, one data folder.
 """
 
+import base64
 import contextlib
 import hashlib
 import ipaddress
 import os
 import secrets
 import tempfile
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -27,6 +29,14 @@ DEFAULT_FILE = Path(__file__).resolve().parent.parent / "config" / "default.toml
 PREFIX = "STUDIO_"
 ALGORITHMS = ("HS256", "RS256", "ES256")
 MIN_SECRET_BYTES = 32
+MIN_WEBHOOK_KEY_BYTES = 24
+SECRETS = (
+    "SIGNING_SECRET",
+    "METRICS_TOKEN",
+    "SMTP_PASSWORD",
+    "NOTIFICATION_WEBHOOK_SECRET",
+    "NOTIFICATION_WEBHOOK_URL",
+)
 
 
 class BadConfig(Exception):
@@ -96,6 +106,21 @@ class Config(BaseSettings):
     )
     source_credentials_file: Path | None = Field(
         None, description="TOML file of the credential sets for the last two; a table for each, see the default file."
+    )
+
+    # Who is told of what happens.
+    smtp_host: str = Field("", description="Mail server; empty: no mail is sent.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="How it is spoken to.")
+    smtp_user: str = Field("", description="Name to log in with; empty: no login.")
+    smtp_password: SecretStr | None = Field(None, description="Password of that name.")
+    smtp_sender: str = Field("", description="Address mail comes from; needed with smtp_host.")
+    notification_webhook_url: str = Field("", description="Address that is told too; empty: none.")
+    notification_webhook_secret: SecretStr | None = Field(
+        None, description="Signs what is sent there: whsec_ and base64, as Standard Webhooks says; needed with it."
+    )
+    notification_private_addresses: bool = Field(
+        False, description="Whether that address may be of a private network or this machine."
     )
 
     # The worker.
@@ -177,6 +202,7 @@ class Config(BaseSettings):
         for name, value in filled.items():
             object.__setattr__(self, name, value)
         self._check_keys()
+        self._check_notifications()
         return self
 
     def _check_keys(self) -> None:
@@ -186,6 +212,26 @@ class Config(BaseSettings):
         secret = self.signing_secret.get_secret_value()
         if secret and len(secret.encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"STUDIO_SIGNING_SECRET must be at least {MIN_SECRET_BYTES} bytes long")
+
+    def _check_notifications(self) -> None:
+        if self.smtp_host and "@" not in parseaddr(self.smtp_sender)[1]:
+            raise ValueError("STUDIO_SMTP_SENDER must be an e-mail address, as STUDIO_SMTP_HOST is set")
+        if not self.notification_webhook_url:
+            return
+        parts = urlsplit(self.notification_webhook_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("STUDIO_NOTIFICATION_WEBHOOK_URL must be an http or https address")
+        secret = self.notification_webhook_secret
+        key = secret.get_secret_value().removeprefix("whsec_") if secret else ""
+        try:
+            usable = len(base64.b64decode(key + "=" * (-len(key) % 4), validate=True)) >= MIN_WEBHOOK_KEY_BYTES
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(
+                "STUDIO_NOTIFICATION_WEBHOOK_SECRET must be whsec_ and the base64 of 24 bytes or more, as "
+                "STUDIO_NOTIFICATION_WEBHOOK_URL is set"
+            )
 
     @classmethod
     def load(cls, **given: Any) -> "Config":
@@ -225,7 +271,14 @@ class Config(BaseSettings):
 
     def without_secrets(self) -> "Config":
         """The settings a training run or a model host may see."""
-        hidden = {"signing_secret": SecretStr(""), "metrics_token": None, "source_credentials_file": None}
+        hidden: dict[str, Any] = {
+            "signing_secret": SecretStr(""),
+            "metrics_token": None,
+            "source_credentials_file": None,
+        }
+        hidden |= {"smtp_password": None, "notification_webhook_secret": None}
+        if self.notification_webhook_url:  # an address may hold a key; that there is one must be known
+            hidden["notification_webhook_url"] = "https://hidden.invalid"
         return self.model_copy(update=hidden)
 
     @property
@@ -258,8 +311,8 @@ def child_environment(**changes: str) -> dict[str, str]:
 
 def drop_secrets_from_environment() -> None:
     """Forget the secrets of the service, in a process that runs models or trainings."""
-    for name in ("STUDIO_SIGNING_SECRET", "STUDIO_METRICS_TOKEN"):
-        os.environ.pop(name, None)
+    for name in SECRETS:
+        os.environ.pop(f"{PREFIX}{name}", None)
 
 
 def _file_in_use() -> Path:

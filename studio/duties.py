@@ -17,6 +17,8 @@ from studio.datasets.jobs import sweep_incomplete
 from studio.db.session import Database
 from studio.domain.actors import system_actor
 from studio.models import service as models
+from studio.notifications import service as notifications
+from studio.notifications.jobs import Postman
 from studio.preparation import prepare_databases
 from studio.runtime import Runtime
 from studio.training import service as training
@@ -84,11 +86,13 @@ class Worker:
             self._runtime.database, self._runtime.open_stores, self._run_processes, config,
             worker_id=self._id, clock=self._runtime.clock, target=RUN,
         )  # fmt: skip
+        self._postman = Postman(self._runtime.database, config, self._runtime.clock)
         self._duties = [
             Duty("runs", TICK_S, self._dispatch),
             Duty("changed registries", 2.0, self._reconcile_changed),
             Duty("registries", 120.0, self._reconcile_all),
             Duty("purges", 5.0, self._purge),
+            Duty("notifications", 1.0, self._postman.begin_round),
             Duty("uploads", 30.0, self._sweep),
             Duty("leftovers", 300.0, self._forget),
         ]
@@ -156,6 +160,7 @@ class Worker:
         with self._runtime.open_stores(system_actor("-"), write=True) as stores:
             auth.forget_expired(stores)
             forget_old_answers(stores)
+            notifications.forget_old(stores.db, stores.now())
 
     @property
     def _database(self) -> Database:

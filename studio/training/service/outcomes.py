@@ -13,6 +13,7 @@ from studio.domain.versions import ModelVersion
 from studio.errors import ModelNotFound
 from studio.models import service as models
 from studio.training.service.events import append_events
+from studio.training.service.notices import tell_completion, tell_failure
 from studio.training.service.runs import find_row
 from studio.training.tables import RunRow
 from studio.versions import service as versions
@@ -45,6 +46,7 @@ def complete_run(
     done = {"version_id": version.id, "metrics": dict(version.metrics), "algorithm": version.algorithm}
     _end(stores, row, RunStatus.COMPLETED, EventType.COMPLETED, done, failed=False)
     _audit(stores, row, "model.training_completed", version_id=version.id, algorithm=version.algorithm)
+    tell_completion(stores, row, version)
 
 
 def fail_run(stores: Stores, run_id: str, failure: Failure) -> None:
@@ -56,6 +58,7 @@ def fail_run(stores: Stores, run_id: str, failure: Failure) -> None:
     row.failure = told
     _end(stores, row, RunStatus.FAILED, EventType.FAILED, told, failed=True)
     _audit(stores, row, "model.training_failed", failure=told)
+    tell_failure(stores, row, failure)
 
 
 def end_cancelled(stores: Stores, row: RunRow, *, reason: str, audited: bool = False) -> None:

@@ -1,0 +1,1 @@
+"""What the service sends to others by itself: mail and webhooks."""

@@ -1,0 +1,82 @@
+"""Sends events to a program, signed as the Standard Webhooks specification says."""
+
+import http.client
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from standardwebhooks import Webhook
+
+from studio.backends.outgoing.addresses import connect
+from studio.backends.outgoing.refusals import NotSent
+from studio.config import Config
+
+TIMEOUT_S = 10.0
+GONE = 410
+
+
+class _Connection(http.client.HTTPConnection):
+    """Connects to allowed addresses only; follows no redirect, which could name another."""
+
+    allow_private = False
+
+    def connect(self) -> None:
+        """Open the connection."""
+        self.sock = connect(self.host, self.port, timeout_s=TIMEOUT_S, allow_private=self.allow_private)
+
+
+class _SecureConnection(http.client.HTTPSConnection, _Connection):
+    """The same over TLS, which HTTPSConnection lays over what the next class connects."""
+
+
+def send_webhook(config: Config, message_id: str, receiver: str, payload: Mapping[str, Any]) -> None:
+    """POST one event to the operator's address.
+
+    Args:
+        config: The settings: address, secret, and whether it may be private.
+        message_id: The same at every attempt.
+        receiver: Not used: there is one address for all events.
+        payload: The body.
+
+    Raises:
+        NotSent: It was not answered with a status of success; final where the receiver says it is gone.
+    """
+    secret = config.notification_webhook_secret
+    if not config.notification_webhook_url or secret is None:
+        raise NotSent("no webhook is set any more", is_final=True)
+    body = orjson.dumps(payload)
+    now = datetime.now(UTC)  # the receiver compares it with its own clock
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "model-studio",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(secret.get_secret_value()).sign(message_id, now, body.decode()),
+    }
+    status = _post(config, body, headers)
+    if not 200 <= status < 300:
+        raise NotSent(f"the receiver answered {status}", is_final=status == GONE)
+
+
+def _post(config: Config, body: bytes, headers: Mapping[str, str]) -> int:
+    parts = urlsplit(config.notification_webhook_url)
+    assert parts.hostname is not None
+    connection: _Connection
+    if parts.scheme == "https":
+        connection = _SecureConnection(
+            parts.hostname, parts.port, timeout=TIMEOUT_S, context=ssl.create_default_context()
+        )
+    else:
+        connection = _Connection(parts.hostname, parts.port, timeout=TIMEOUT_S)
+    connection.allow_private = config.notification_private_addresses
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request("POST", path, body, dict(headers))
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        raise NotSent(f"the receiver does not answer: {error or type(error).__name__}") from error
+    finally:
+        connection.close()
