@@ -7,7 +7,7 @@ from typing import Any
 
 from studio.backends.mlflow.model_files import ModelColumn
 from studio.backends.stores import Stores
-from studio.domain.versions import ModelVersion
+from studio.domain.versions import ModelVersion, version_id_of
 from studio.errors import FileMissing, NothingPromoted
 from studio.models import service as models
 from studio.versions import service as versions
@@ -60,8 +60,8 @@ def get_listing(stores: Stores, model_id: str, *, include_all_versions: bool = F
     """
     name = models.get_model(stores, model_id).name
     number = _find_promoted(stores, name)
-    version = stores.registry.get_version(name, number)
-    record = versions.get_version(stores, model_id, version.id)
+    record = versions.get_version(stores, model_id, version_id_of(number))
+    version = record.version
     # A promotion by an MLflow client comes into the history seconds later.
     promoted_at = record.promoted_at or version.updated_at
     return RegistryListing(

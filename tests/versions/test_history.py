@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -68,6 +69,21 @@ def test_two_rollbacks_in_a_row_end_where_they_began(promote, roll_back, history
         (3, "api", "try 3"),
         (1, "api", "try 1"),
     ]
+
+
+@pytest.mark.both_databases
+def test_rollbacks_at_once_come_one_after_the_other(promote, history, open_stores, model):
+    promote(1, 3)
+
+    def roll_back(_):
+        with open_stores() as stores:
+            return versions.rollback_promotion(stores, model.id).version.number
+
+    with ThreadPoolExecutor(4) as callers:
+        assert sorted(callers.map(roll_back, range(4))) == [1, 1, 3, 3]
+    assert [tenure.version for tenure in history().results] == [3, 1, 3, 1, 3, 1]
+    with open_stores(write=False) as stores:
+        assert (stores.registry.find_promoted(model.name), stores.registry.list_staged(model.name)) == (3, [3])
 
 
 def test_rollbacks_skip_what_is_deleted_or_not_ready(promote, roll_back, open_stores, model):

@@ -31,3 +31,9 @@ def find_mark(stores: Stores, model_id: str) -> RegistryMarkRow:
         )
         stores.db.add(row)
     return row
+
+
+def find_known_promotion(stores: Stores, model_id: str) -> int | None:
+    """Number of the version that is in production as far as is known; None for none."""
+    row = stores.db.get(RegistryMarkRow, model_id)
+    return row.promoted if row is not None else None

@@ -18,7 +18,7 @@ from studio.errors import ModelArchived, NoPreviousVersion, VersionNotReady
 from studio.models import service as models
 from studio.versions.service.gates import check_gate
 from studio.versions.service.history import add_promotion, find_previous
-from studio.versions.service.marks import find_mark, hold_registry
+from studio.versions.service.marks import find_known_promotion, hold_registry
 from studio.versions.service.reading import find_version, get_version, record_of
 from studio.versions.service.reconciling import reconcile_model
 
@@ -48,6 +48,7 @@ def promote_version(
         The version as it stands after the promotion.
 
     Raises:
+        ModelNotFound: There is no such model.
         VersionNotFound: The model has no such version.
         ModelArchived: The model is archived.
         VersionNotReady: Its training or upload has not finished.
@@ -61,8 +62,8 @@ def promote_version(
         raise VersionNotReady(version_id, version.status)
     entry = _find_entry(stores, model_id)
     if gate is not None:
-        is_rival = entry.promoted not in (None, version.number)
-        rival = find_version(stores, model_id, version_id_of(entry.promoted)) if is_rival and entry.promoted else None
+        held = None if entry.promoted == version.number else entry.promoted
+        rival = None if held is None else find_version(stores, model_id, version_id_of(held))
         check_gate(gate, version, rival)
     if entry.promoted == version.number:
         return record_of(stores, model_id, find_version(stores, model_id, version_id))
@@ -110,7 +111,7 @@ def _refuse_archived(stores: Stores, model_id: str) -> None:
 def _find_entry(stores: Stores, model_id: str) -> RegistryEntry:
     """The registry entry; a promotion of an MLflow client that nobody has noted yet comes into the history first."""
     entry = stores.registry.find_entry(models.get_model(stores, model_id).name)
-    if entry.promoted != find_mark(stores, model_id).promoted:
+    if entry.promoted != find_known_promotion(stores, model_id):
         reconcile_model(stores, model_id)
     return entry
 
