@@ -91,6 +91,7 @@ class Worker:
             Duty("runs", TICK_S, self._dispatch),
             Duty("changed registries", 2.0, self._reconcile_changed),
             Duty("registries", 120.0, self._reconcile_all),
+            Duty("run folders", 30.0, self._dispatcher.sweep),
             Duty("purges", 5.0, self._purge),
             Duty("notifications", 1.0, self._postman.begin_round),
             Duty("uploads", 30.0, self._sweep),

@@ -17,6 +17,7 @@ from studio.automl.result import Observer, Trial, TrialState
 from studio.automl.schedule import Schedule
 from studio.automl.tasks import FoldReport, TrialOutcome, TrialTask, make_server, models_path, outputs_path
 from studio.automl.workers import Event, WorkerPool
+from studio.errors import SearchPaused
 from studio.evaluation.metrics import is_better
 
 MAX_PARALLEL = 8
@@ -164,12 +165,20 @@ class Campaign:
         pinned = frozenset(self._schedule.pinned(family))
         return Configuration(family, params, pinned | frozenset(past.facts.learned))
 
-    def run(self, should_stop: Callable[[], bool]) -> None:
-        """Try configurations until the budget, the trials or the proposals run out."""
+    def run(self, should_stop: Callable[[], bool], should_pause: Callable[[], bool] = lambda: False) -> None:
+        """Try configurations until the budget, the trials or the proposals run out.
+
+        Raises:
+            SearchPaused: It was to pause, and the trials in progress have ended.
+        """
         self._recover()
         while not self._is_over(should_stop):
-            self._submit_all()
+            is_pausing = should_pause()
+            if not is_pausing:
+                self._submit_all()
             if not self._running:
+                if is_pausing:
+                    raise SearchPaused(f"paused after {len(self.trials)} trials")
                 break
             for event in self.pool.poll(0.5):
                 self._handle(event)

@@ -37,6 +37,7 @@ def search(
     work_folder: Path,
     deadline: float | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    should_pause: Callable[[], bool] = lambda: False,
 ) -> SearchResult:
     """Find, fit and evaluate the best model for a table within the plan's budget.
 
@@ -51,10 +52,13 @@ def search(
         deadline: Monotonic time (``time.monotonic``) by which all must be over; None counts ``plan.budget_s``
             from now.
         should_stop: Asked several times a second; once true, the search ends with the best so far.
+        should_pause: Likewise; once true, no trial begins any more. Where the budget is over before those in
+            progress have ended, the search is finished instead.
 
     Raises:
         InvalidInput: The plan or the table cannot be trained on.
         NoSuccessfulTrial: Every candidate failed; the message carries the last error.
+        SearchPaused: It was to pause; a later call goes on with the next trial.
     """
     started = time.monotonic()
     if deadline is None and plan.budget_s is not None:
@@ -71,7 +75,7 @@ def search(
     spaces = {family.name: schedule.space(family) for family in families}
     studies = Studies(work_folder / "journal.log", plan, problem, spaces, observer)
     with Campaign(problem, families, schedule, studies, observer, work_folder, deadline) as campaign:
-        campaign.run(should_stop)
+        campaign.run(should_stop, should_pause)
         searched = time.monotonic()
         seconds = {"data_validation": checked - started, "preprocessing": read - checked}
         seconds["algorithm_search"] = searched - read

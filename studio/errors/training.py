@@ -15,6 +15,24 @@ class RunStateConflict(Conflict):
     code = "run_state_conflict"
 
 
+class SearchPaused(Conflict):
+    """A search was asked to pause, and its trials in progress have ended."""
+
+    code = "search_paused"
+
+
+class ScheduleNotFound(NotFound):
+    code = "schedule_not_found"
+
+
+class InvalidCron(InvalidInput):
+    code = "invalid_cron"
+
+
+class ShapNotComputed(InvalidInput):
+    code = "shap_not_computed"
+
+
 class NoDataset(InvalidInput):
     code = "no_dataset"
 

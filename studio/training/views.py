@@ -40,3 +40,30 @@ def get_run(ctx: Context, model_id: str, run_id: str) -> TrainingRun:
 def cancel_run(ctx: Context, model_id: str, run_id: str) -> TrainingRun:
     """Cancel a queued, running or paused run."""
     return service.cancel_run(ctx.stores, model_id, run_id)
+
+
+@endpoint(
+    bp, "run.pause", "POST", f"{RUN_PATH}/pause", needs="model:write", audit="model.training_paused",
+    status=202, returns=TrainingRunOut(), location=RUN_LOCATION, has_etag=True,
+)  # fmt: skip
+def pause_run(ctx: Context, model_id: str, run_id: str) -> TrainingRun:
+    """Pause a running search after the trials in progress."""
+    return service.pause_run(ctx.stores, model_id, run_id)
+
+
+@endpoint(
+    bp, "run.resume", "POST", f"{RUN_PATH}/resume", needs="model:write", audit="model.training_resumed",
+    status=202, returns=TrainingRunOut(), location=RUN_LOCATION, has_etag=True,
+)  # fmt: skip
+def resume_run(ctx: Context, model_id: str, run_id: str) -> TrainingRun:
+    """Let a paused run go on with its next trial."""
+    return service.resume_run(ctx.stores, model_id, run_id)
+
+
+@endpoint(
+    bp, "run.retry", "POST", f"{RUN_PATH}/retry", needs="model:write", audit="model.training_started",
+    status=202, returns=TrainingRunOut(), location=RUN_LOCATION, has_etag=True,
+)  # fmt: skip
+def retry_run(ctx: Context, model_id: str, run_id: str) -> TrainingRun:
+    """Start a run like one that failed or was cancelled."""
+    return service.retry_run(ctx.stores, model_id, run_id)

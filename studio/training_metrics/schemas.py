@@ -27,6 +27,19 @@ class LogQuery(RunQuery):
     tail = fields.Boolean(load_default=False)
 
 
+class DownloadQuery(RunQuery):
+    format = choice(("txt", "json"), load_default="txt")
+
+
+class SubjectQuery(RunQuery):
+    version_id = fields.String(load_default=None)
+
+
+class ImportanceQuery(SubjectQuery):
+    top_n = fields.Integer(load_default=None, validate=validate.Range(min=1, max=1000))
+    method = choice(("gain", "split", "shap"), load_default="gain")
+
+
 class StreamQuery(RunQuery):
     after = fields.Integer(load_default=0, validate=PLACE)
     ticket = fields.String(load_default=None)
@@ -42,6 +55,28 @@ class TrainingMetricsOut(OfRun):
     metrics = fields.Dict(keys=fields.String(), values=fields.List(fields.Float(allow_none=True)), required=True)
     epochs_completed = fields.Integer(required=True)
     total_epochs = fields.Integer(required=True)
+
+
+class CandidateOut(Schema):
+    algorithm = fields.String(required=True)
+    score = fields.Float(required=True, allow_none=True)
+
+
+class HyperparametersOut(OfRun):
+    algorithm_selected = fields.String(required=True)
+    hyperparameters = fields.Dict(required=True)
+    automl_candidates = fields.List(fields.Nested(CandidateOut), required=True)
+
+
+class FeatureShareOut(Schema):
+    feature = fields.String(required=True)
+    importance = fields.Float(required=True)
+    rank = fields.Integer(required=True)
+
+
+class FeatureImportanceOut(OfRun):
+    method = fields.String(required=True)
+    features = fields.List(fields.Nested(FeatureShareOut), required=True)
 
 
 class LogLineOut(Schema):

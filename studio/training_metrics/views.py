@@ -9,8 +9,13 @@ from studio.domain.runs import LogLevel
 from studio.training_metrics import service
 from studio.training_metrics.schemas import (
     CurvesQuery,
+    DownloadQuery,
+    FeatureImportanceOut,
+    HyperparametersOut,
+    ImportanceQuery,
     LogQuery,
     RunQuery,
+    SubjectQuery,
     TicketBody,
     TicketOut,
     TrainingDetailsOut,
@@ -18,7 +23,7 @@ from studio.training_metrics.schemas import (
     TrainingMetricsOut,
 )
 from studio.web.context import Context
-from studio.web.endpoint import endpoint
+from studio.web.endpoint import Download, endpoint
 
 bp = Blueprint("training_metrics", __name__, url_prefix="/api/v1/models")
 
@@ -52,6 +57,35 @@ def get_log(ctx: Context, query: dict[str, Any], model_id: str) -> service.Log:
 def get_details(ctx: Context, query: dict[str, Any], model_id: str) -> TrainingRun:
     """Get where the time of a run went, and what came of it."""
     return service.read_details(ctx.stores, model_id, **query)
+
+
+@endpoint(
+    bp, "training_metrics.hyperparameters", "GET", f"{PATH}/hyperparameters", needs="model:read",
+    query=SubjectQuery(), returns=HyperparametersOut(), aliases=(f"{ALIAS}/hyperparameters",),
+)  # fmt: skip
+def get_hyperparameters(ctx: Context, query: dict[str, Any], model_id: str) -> service.Hyperparameters:
+    """Get what a run settled on, and every candidate."""
+    return service.read_hyperparameters(ctx.stores, model_id, **query)
+
+
+@endpoint(
+    bp, "training_metrics.logs_download", "GET", f"{PATH}/logs/download",
+    needs="model:read or organization:viewer", query=DownloadQuery(), media_types=("text/plain", "application/json"),
+    aliases=(f"{ALIAS}/logs/download",),
+)  # fmt: skip
+def download_log(ctx: Context, query: dict[str, Any], model_id: str) -> Download:
+    """Download the whole log of a run."""
+    file = service.download_log(ctx.stores, model_id, run_id=query["run_id"], as_json=query["format"] == "json")
+    return Download(file.media_type, file.chunks, file.filename)
+
+
+@endpoint(
+    bp, "training_metrics.feature_importance", "GET", f"{PATH}/feature-importance", needs="model:read",
+    query=ImportanceQuery(), returns=FeatureImportanceOut(), aliases=(f"{ALIAS}/feature-importance",),
+)  # fmt: skip
+def get_importance(ctx: Context, query: dict[str, Any], model_id: str) -> service.FeatureImportance:
+    """Get how much each input column counts."""
+    return service.read_importance(ctx.stores, model_id, **query)
 
 
 @endpoint(

@@ -3,12 +3,15 @@
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 from studio.models import service as models
+from studio.training import service as training
+from studio.training.tables import RunRow
 from studio.versions import service as versions
 from tests.factories import csv_of, make_dataset, parcels
 
@@ -173,6 +176,34 @@ def queued(place):
     return on(model_id, run_id=run_id)
 
 
+@prepares("run.pause")
+def running(place):
+    return on_run(*place.start_run(), place, status="running")
+
+
+@prepares("run.resume")
+def paused(place):
+    return on_run(*place.start_run(), place, status="paused")
+
+
+@prepares("run.retry")
+def cancelled(place):
+    model_id, run_id = place.start_run()
+    with place.open() as stores:
+        training.cancel_run(stores, model_id, run_id)
+    return on(model_id, run_id=run_id)
+
+
+def on_run(model_id, run_id, place, *, status):
+    """A call about a run of some status."""
+    with place.open() as stores:
+        row = stores.db.get(RunRow, run_id)
+        row.status = status
+        row.started_at = stores.now()
+        row.lease_until = stores.now() + timedelta(days=1)  # or a worker would take it for lost
+    return on(model_id, run_id=run_id)
+
+
 @prepares("run.list")
 def runs(place):
     model_id, _ = place.start_run()
@@ -255,6 +286,7 @@ def version_get(place):
 
 @prepares(
     "version.list", "registry.get", "training_metrics.get", "training_metrics.logs", "training_metrics.details",
+    "training_metrics.hyperparameters", "training_metrics.logs_download", "training_metrics.feature_importance",
     "performance.summary", "performance.confusion_matrix", "performance.roc_curve", training=True,
 )  # fmt: skip
 def of_trained(place):

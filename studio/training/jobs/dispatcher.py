@@ -15,14 +15,15 @@ from studio.clock import Clock
 from studio.config import Config
 from studio.db.session import Database
 from studio.domain.actors import Actor, system_actor
-from studio.domain.run_records import Failure
+from studio.domain.run_records import Failure, TrainingRun
 from studio.domain.runs import RunStatus
 from studio.errors import ModelNotFound
 from studio.models import service as models
 from studio.training.jobs.plans import MB, memory_cap_mb
 from studio.training.service.outcomes import cancel_orphan, fail_run
+from studio.training.service.pauses import settle_pause
 from studio.training.service.queue import Claim, claim_run, expire_leases, renew_lease, requeue_run
-from studio.training.service.runs import find_run
+from studio.training.service.runs import find_organizations, find_run
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,18 @@ class Dispatcher:
             self._watch(live)
         while len(self._live) < self._config.concurrent_runs and self._start_next():
             pass
+
+    def sweep(self) -> None:
+        """Clear up after runs that ended while no process had them: those cancelled while they were paused."""
+        folder = self._config.data_folder / "runs"
+        names = [path.name for path in folder.iterdir()] if folder.exists() else []
+        with self._database.transaction(write=False) as db:
+            organizations = find_organizations(db, [name for name in names if name not in self._live])
+        for run_id, organization in organizations.items():
+            with self._open(system_actor(organization), write=False) as stores:
+                run = find_run(stores, run_id)
+            if run.status.is_finished:
+                self._clear_up(organization, run)
 
     def stop(self) -> None:
         """End every process at once; their runs go on when a worker next starts."""
@@ -156,7 +169,12 @@ class Dispatcher:
 
         def conclude(stores: Stores) -> None:
             run = find_run(stores, claim.run_id)
-            if run.status is not RunStatus.RUNNING or requeue_run(stores, claim.run_id, why=why):
+            if run.status is not RunStatus.RUNNING or settle_pause(stores, claim.run_id):
+                return
+            if run.pending_action == "cancel":
+                cancel_orphan(stores, claim.run_id, reason="user")
+                return
+            if requeue_run(stores, claim.run_id, why=why):
                 return
             self._fail(stores, claim, "worker_lost", f"Given up after {claim.attempt} starts: {why}.")
 
@@ -177,11 +195,14 @@ class Dispatcher:
             conclude(stores)
             run = find_run(stores, claim.run_id)
         if run.status.is_finished:
-            shutil.rmtree(self._folder_of(claim.run_id), ignore_errors=True)
-            if run.mlflow_run_id is not None and run.status is not RunStatus.COMPLETED:
-                end = "FAILED" if run.status is RunStatus.FAILED else "KILLED"
-                with self._open(system_actor(claim.organization), write=False) as stores:
-                    stores.runs.end_run(run.mlflow_run_id, end, ended_at=stores.now())  # type: ignore[arg-type]
+            self._clear_up(claim.organization, run)
+
+    def _clear_up(self, organization: str, run: TrainingRun) -> None:
+        if run.mlflow_run_id is not None and run.status is not RunStatus.COMPLETED:
+            end = "FAILED" if run.status is RunStatus.FAILED else "KILLED"
+            with self._open(system_actor(organization), write=False) as stores:
+                stores.runs.end_run(run.mlflow_run_id, end, ended_at=stores.now())  # type: ignore[arg-type]
+        shutil.rmtree(self._folder_of(run.run_id), ignore_errors=True)
 
     def _fail(self, stores: Stores, claim: Claim, code: str, message: str) -> None:
         run = find_run(stores, claim.run_id)

@@ -6,13 +6,15 @@ followed by one that does the rest.
 
 import logging
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 
 from studio.backends.stores import Stores
 from studio.db.session import Database
 from studio.domain.actors import system_actor
+from studio.domain.runs import RunStatus
 from studio.models import service as models
 from studio.training.jobs.dispatcher import OpenFor
+from studio.training.service.outcomes import cancel_orphan
 from studio.training.service.requests import UNFINISHED
 from studio.training.tables import RunEventRow, RunRow
 
@@ -32,6 +34,11 @@ def purge_deleted(database: Database, open_stores: OpenFor) -> int:
 
 def _purge(open_stores: OpenFor, purge: models.Purge) -> bool:
     actor = system_actor(purge.organization)
+    with open_stores(actor, write=True) as stores:
+        for run_id in stores.db.scalars(
+            select(RunRow.id).where(RunRow.model_id == purge.model_id, _is_waiting())
+        ).all():
+            cancel_orphan(stores, run_id, reason="model_deleted")
     with open_stores(actor, write=False) as stores:
         if _has_unfinished(stores, purge.model_id):
             return False
@@ -45,6 +52,11 @@ def _purge(open_stores: OpenFor, purge: models.Purge) -> bool:
         models.end_purge(stores.db, purge.model_id)
     logger.info("deleted model purged", extra={"model_id": purge.model_id})
     return True
+
+
+def _is_waiting() -> ColumnElement[bool]:
+    """Runs without a process, which no dispatcher would cancel soon."""
+    return RunRow.status.in_([str(RunStatus.PAUSED), str(RunStatus.QUEUED)])
 
 
 def _has_unfinished(stores: Stores, model_id: str) -> bool:

@@ -53,6 +53,7 @@ class Reporter:
         best: float | None,
         progress: float,
         budget_s: float | None,
+        stage_seconds: Mapping[str, float],
     ) -> None:
         """
         Args:
@@ -65,6 +66,7 @@ class Reporter:
             best: The best score it has told of, None for none.
             progress: How far an earlier attempt came, 0..1.
             budget_s: Seconds the run may take from now on, None for no limit.
+            stage_seconds: Seconds per phase of earlier attempts.
         """
         self._open_stores, self._run_id, self._mlflow_run_id = open_stores, run_id, mlflow_run_id
         self._metric, self._is_better, self._told = metric, is_better, set(told_trials)
@@ -72,7 +74,7 @@ class Reporter:
         self._budget_s, self._started = budget_s, time.monotonic()
         self._phase, self._phase_started = Phase.DATA_VALIDATION, time.monotonic()
         self._progress, self._progress_told = progress, 0.0
-        self.stage_seconds: dict[str, float] = {}
+        self.stage_seconds: dict[str, float] = dict(stage_seconds)
         self._messages: list[Message] = []
         self._trials: list[Trial] = []
         self._lock = threading.Lock()

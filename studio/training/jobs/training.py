@@ -27,14 +27,16 @@ from studio.domain.model_records import Model
 from studio.domain.run_records import Failure, TrainingRun
 from studio.domain.runs import EventType, Phase, RunStatus
 from studio.domain.versions import ModelVersion
-from studio.errors import ModelNotFound, NoSuccessfulTrial, StudioError
+from studio.errors import ModelNotFound, NoSuccessfulTrial, SearchPaused, StudioError
 from studio.evaluation.metrics import is_better, primary_metric
 from studio.evaluation.stored import FOLDER, Evaluation, SplitEvaluation, write_evaluation
 from studio.models import service as models
+from studio.training.jobs.pausing import PauseWish
 from studio.training.jobs.plans import plan_of, threads_per_run
 from studio.training.jobs.reporter import OpenStores, Reporter
 from studio.training.service.events import append_events, read_events
 from studio.training.service.outcomes import complete_run, fail_run
+from studio.training.service.pauses import settle_pause
 from studio.training.service.runs import find_row, find_run
 from studio.versions import service as versions
 
@@ -62,6 +64,10 @@ def train_run(open_stores: OpenStores, config: Config, run_id: str, work_folder:
         append_events(stores, run_id, [(EventType.STATE, {"status": RunStatus.RUNNING})])
     try:
         _Training(open_stores, config, run, model, work_folder, started).train()
+    except SearchPaused:
+        elapsed_s = (run.duration_seconds or 0.0) + time.monotonic() - started
+        with open_stores(write=True) as stores:
+            settle_pause(stores, run_id, elapsed_s=elapsed_s)
     except StudioError as error:
         code = "no_successful_trial" if isinstance(error, NoSuccessfulTrial) else "dataset_unreadable"
         _fail(open_stores, run, code, str(error))
@@ -84,6 +90,7 @@ class _Training:
         self.open_stores, self.config, self.run, self.model = open_stores, config, run, model
         self.folder, self.started = work_folder, started
         self.before_s = run.duration_seconds or 0.0
+        self.pause = PauseWish(open_stores, run.run_id)
 
     def train(self) -> None:
         """Take every step in order."""
@@ -97,7 +104,7 @@ class _Training:
             plan = plan_of(self.run, self.model.task_type, dataset.columns, budget_s=budget_s, config=self.config)
             journal = self.folder / "search"
             journal.mkdir(exist_ok=True)
-            result = search(frame, plan, observer=reporter, work_folder=journal)
+            result = search(frame, plan, observer=reporter, work_folder=journal, should_pause=self.pause.is_asked)
             for trial in result.candidates:  # a crash may have kept one from being told; the blend is no trial
                 if trial.algorithm != "ensemble":
                     reporter.trial(trial)
@@ -163,6 +170,7 @@ class _Training:
             self.open_stores, self.run.run_id, mlflow_run_id, metric=metric,
             is_better=lambda one, other: is_better(metric, one, other),
             told_trials=told, best=best, progress=self.run.progress, budget_s=budget_s,
+            stage_seconds=self.run.stage_seconds,
         )  # fmt: skip
 
     def publish(self, result: SearchResult, frame: pd.DataFrame, mlflow_run_id: str) -> ModelVersion:

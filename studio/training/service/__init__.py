@@ -3,8 +3,9 @@
 from studio.training.service.events import RunEvent, append_events, read_events
 from studio.training.service.history import find_newest_event, read_events_of, read_log
 from studio.training.service.outcomes import cancel_orphan, complete_run, end_cancelled, fail_run
+from studio.training.service.pauses import is_asked_to_pause, pause_run, resume_run, settle_pause
 from studio.training.service.queue import claim_run, expire_leases, renew_lease, requeue_run
-from studio.training.service.requests import cancel_run, start_run
+from studio.training.service.requests import cancel_run, retry_run, start_run
 from studio.training.service.runs import find_newest_run, find_run, get_run, list_runs
 from studio.training.service.workers import beat, is_worker_alive
 
@@ -23,12 +24,17 @@ __all__ = [
     "find_newest_run",
     "find_run",
     "get_run",
+    "is_asked_to_pause",
     "is_worker_alive",
     "list_runs",
+    "pause_run",
     "read_events",
     "read_events_of",
     "read_log",
     "renew_lease",
     "requeue_run",
+    "resume_run",
+    "retry_run",
+    "settle_pause",
     "start_run",
 ]

@@ -1,4 +1,4 @@
-"""What a caller asks for: starting a run, and cancelling one."""
+"""What a caller asks for: starting a run, retrying and cancelling one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -44,6 +44,7 @@ def start_run(
     priority: Priority = Priority.NORMAL,
     timeout_seconds: int = 3600,
     trigger: str = "manual",
+    retry_of: str | None = None,
 ) -> TrainingRun:
     """Put a run into the queue; the model is training from now on.
 
@@ -55,6 +56,7 @@ def start_run(
         priority: Its place among queued runs.
         timeout_seconds: Running time after which it is cancelled.
         trigger: What started it.
+        retry_of: Id of the run it repeats.
 
     Raises:
         ModelArchived: The model is archived.
@@ -74,15 +76,33 @@ def start_run(
     _refuse_beyond_quota(stores)
     assert model.dataset is not None
     row = _new_row(stores, model, config, dict(config_override or {}), run_label, priority, timeout_seconds, trigger)
+    row.retry_of = retry_of
     stores.db.add(row)
     stores.db.flush()
     datasets.hold_dataset(stores, model.dataset.dataset_id, row.id)
     append_events(stores, row.id, [(EventType.STATE, {"status": RunStatus.QUEUED})])
     stores.record_change(
         model_id, run_id=row.id, kind=row.kind, trigger=trigger, priority=priority, run_label=run_label,
-        config_override=row.config_override, dataset_id=row.dataset_id,
+        config_override=row.config_override, dataset_id=row.dataset_id, retry_of=retry_of,
     )  # fmt: skip
     return record_of(stores, row)
+
+
+def retry_run(stores: Stores, model_id: str, run_id: str) -> TrainingRun:
+    """Start a run like one that failed or was cancelled, with the present configuration and dataset.
+
+    Raises:
+        RunNotFound: The model has no such run.
+        RunStateConflict: It neither failed nor was cancelled.
+        StudioError: As start_run refuses.
+    """
+    old = find_row(stores, run_id, model_id=model_id)
+    if old.status not in (RunStatus.FAILED, RunStatus.CANCELLED):
+        raise RunStateConflict(f"Run {run_id} is {old.status}; only a failed or cancelled one can be retried.")
+    return start_run(
+        stores, model_id, config_override=old.config_override, run_label=old.label,
+        priority=PRIORITIES[old.priority], timeout_seconds=old.timeout_s, trigger="retry", retry_of=old.id,
+    )  # fmt: skip
 
 
 def cancel_run(stores: Stores, model_id: str, run_id: str) -> TrainingRun:

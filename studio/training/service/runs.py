@@ -1,8 +1,9 @@
 """Finds runs and turns their rows into records."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
 
 from studio.backends.stores import Stores
 from studio.domain.identifiers import is_run_id
@@ -11,11 +12,10 @@ from studio.domain.run_records import Failure, TrainingRun
 from studio.domain.runs import Phase, Priority, RunStatus
 from studio.domain.versions import version_id_of
 from studio.errors import RunNotFound
+from studio.training.service.forecasts import forecast
 from studio.training.tables import RunRow
 
 PRIORITIES = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
-USUAL_RUN_S = 300.0  # before a model has any completed run to go by
-RECENT_RUNS = 20
 
 
 def get_run(stores: Stores, model_id: str, run_id: str) -> TrainingRun:
@@ -30,6 +30,12 @@ def get_run(stores: Stores, model_id: str, run_id: str) -> TrainingRun:
 def find_run(stores: Stores, run_id: str) -> TrainingRun:
     """One run of the organization, whatever its model. Raises RunNotFound."""
     return record_of(stores, find_row(stores, run_id))
+
+
+def find_organizations(db: Session, run_ids: Iterable[str]) -> dict[str, str]:
+    """Organization of each of some runs that exist, by id."""
+    query = select(RunRow.id, RunRow.organization).where(RunRow.id.in_(list(run_ids)))
+    return {row.id: row.organization for row in db.execute(query)}
 
 
 def find_newest_run(stores: Stores, model_id: str, *, completed_only: bool = False) -> TrainingRun | None:
@@ -91,7 +97,7 @@ def find_row(stores: Stores, run_id: str, *, model_id: str | None = None, lock: 
 
 def record_of(stores: Stores, row: RunRow) -> TrainingRun:
     """The run a row stands for, with its place in the queue while it waits."""
-    position, starts_at = _forecast(stores, row) if row.status == RunStatus.QUEUED else (None, None)
+    position, starts_at = forecast(stores, row) if row.status == RunStatus.QUEUED else (None, None)
     return TrainingRun(
         run_id=row.id,
         model_id=row.model_id,
@@ -131,37 +137,3 @@ def record_of(stores: Stores, row: RunRow) -> TrainingRun:
 
 def _of_model(stores: Stores, model_id: str) -> Select[RunRow]:
     return select(RunRow).where(RunRow.model_id == model_id, RunRow.organization == stores.organization)
-
-
-def _forecast(stores: Stores, row: RunRow) -> tuple[int, datetime]:
-    """Place in the queue of all organizations, and when the runs ahead will probably have ended."""
-    is_ahead = or_(
-        RunRow.priority < row.priority,
-        (RunRow.priority == row.priority) & (RunRow.rank < row.rank),
-        (RunRow.priority == row.priority) & (RunRow.rank == row.rank) & (RunRow.id < row.id),
-    )
-    ahead = stores.db.scalars(select(RunRow).where(RunRow.status == str(RunStatus.QUEUED), is_ahead)).all()
-    running = stores.db.scalars(select(RunRow).where(RunRow.status == str(RunStatus.RUNNING))).all()
-    usual_s = _usual_duration_s(stores)
-    seats = max(stores.config.concurrent_runs, 1)
-    free_in = sorted(max(_expected_s(run, usual_s) - run.elapsed_s, 1.0) for run in running)[:seats]
-    free_in += [0.0] * (seats - len(free_in))
-    for run in sorted(ahead, key=lambda other: (other.priority, other.rank, other.id)):
-        free_in = sorted([free_in[0] + _expected_s(run, usual_s), *free_in[1:]])
-    return len(ahead) + 1, stores.now() + timedelta(seconds=free_in[0])
-
-
-def _expected_s(run: RunRow, usual_s: float) -> float:
-    budget = (run.config.get("search") or {}).get("time_budget_seconds")
-    return float(min(budget or usual_s, run.timeout_s))
-
-
-def _usual_duration_s(stores: Stores) -> float:
-    recent = (
-        select(RunRow.elapsed_s)
-        .where(RunRow.status == str(RunStatus.COMPLETED))
-        .order_by(RunRow.created_at.desc())
-        .limit(RECENT_RUNS)
-    )
-    durations = sorted(stores.db.scalars(recent))
-    return durations[len(durations) // 2] if durations else USUAL_RUN_S

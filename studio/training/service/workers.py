@@ -21,6 +21,11 @@ def beat(db: Session, worker_id: str, *, now: datetime) -> None:
         row.seen_at = now
 
 
+def count_alive(db: Session, *, now: datetime) -> int:
+    """How many workers gave a sign of life lately."""
+    return db.scalar(select(func.count()).where(WorkerRow.seen_at > now - ALIVE_WITHIN)) or 0
+
+
 def is_worker_alive(db: Session, *, now: datetime) -> bool:
     """True when any worker gave a sign of life lately."""
     newest = db.scalar(select(func.max(WorkerRow.seen_at)))

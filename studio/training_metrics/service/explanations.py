@@ -1,0 +1,164 @@
+"""What a run settled on, and what its model goes by."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from studio.backends.stores import Stores
+from studio.domain.run_records import TrainingRun
+from studio.domain.runs import EventType
+from studio.errors import FileMissing, NotApplicable, RunNotFound, ShapNotComputed, VersionNotFound
+from studio.evaluation.metrics import direction_of
+from studio.training import service as training
+from studio.training_metrics.service.figures import find_run
+from studio.versions import service as versions
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A candidate of a search; ``score`` is None where it did not finish."""
+
+    algorithm: str
+    score: float | None
+    hyperparameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """What a run was won by, so far where it has not ended; candidates best first."""
+
+    run: TrainingRun
+    algorithm_selected: str
+    hyperparameters: Mapping[str, Any]
+    automl_candidates: Sequence[Candidate]
+
+
+@dataclass(frozen=True)
+class FeatureShare:
+    """One input column and its share of all importance."""
+
+    feature: str
+    importance: float
+    rank: int
+
+
+@dataclass(frozen=True)
+class FeatureImportance:
+    """Input columns, the most important first."""
+
+    run: TrainingRun
+    method: str
+    features: Sequence[FeatureShare]
+
+
+def find_subject(stores: Stores, model_id: str, *, run_id: str | None, version_id: str | None) -> TrainingRun:
+    """The run of a version, else the run named, else the newest completed one.
+
+    Raises:
+        VersionNotFound: The model has no such version.
+        RunNotFound: There is no such run, or no run of this service made the version.
+    """
+    if version_id is not None:
+        made_by = versions.find_version(stores, model_id, version_id).run_id
+        if made_by is None:
+            raise RunNotFound(f"Version {version_id} was not made by a training run.")
+        return training.get_run(stores, model_id, made_by)
+    if run_id is not None:
+        return find_run(stores, model_id, run_id)
+    newest = training.find_newest_run(stores, model_id, completed_only=True)
+    if newest is None:
+        raise RunNotFound("This model has no completed run yet.")
+    return newest
+
+
+def read_hyperparameters(
+    stores: Stores, model_id: str, *, run_id: str | None, version_id: str | None
+) -> Hyperparameters:
+    """The winning algorithm with its values, and every candidate. Raises as find_subject does."""
+    run = find_subject(stores, model_id, run_id=run_id, version_id=version_id)
+    candidates = _stored_candidates(stores, run) or _told_candidates(stores, run)
+    algorithm, values = _winner(stores, model_id, run, candidates)
+    return Hyperparameters(run, algorithm, values, candidates if run.config.get("algorithm") == AUTO else [])
+
+
+def read_importance(
+    stores: Stores, model_id: str, *, run_id: str | None, version_id: str | None, top_n: int | None, method: str
+) -> FeatureImportance:
+    """How much each input column counts; shares sum to 1 before ``top_n`` cuts.
+
+    Raises:
+        VersionNotFound: The model has no such version.
+        RunNotFound: There is no such run.
+        ShapNotComputed: The run was not asked for SHAP values, or had no time for them.
+        NotApplicable: The algorithm knows no importances, or the run made no model.
+    """
+    run = find_subject(stores, model_id, run_id=run_id, version_id=version_id)
+    shares = (_read_json(stores, run, "importances.json") or {}).get(method)
+    if not shares and method == "shap" and run.version_produced is not None:
+        raise ShapNotComputed(
+            "No SHAP values were computed by this run; train with compute_shap true.",
+            fields=[("method", "not computed")],
+        )
+    if not shares:
+        raise NotApplicable(f"Run {run.run_id} has no importances by {method}.")
+    ordered = sorted(shares.items(), key=lambda item: -item[1])[:top_n]
+    features = [FeatureShare(name, share, rank) for rank, (name, share) in enumerate(ordered, start=1)]
+    return FeatureImportance(run, method, features)
+
+
+def _winner(
+    stores: Stores, model_id: str, run: TrainingRun, candidates: Sequence[Candidate]
+) -> tuple[str, Mapping[str, Any]]:
+    if run.version_produced is not None:
+        try:
+            version = versions.find_version(stores, model_id, run.version_produced)
+        except VersionNotFound:
+            pass  # deleted since; the candidates still tell
+        else:
+            return version.algorithm, version.hyperparameters
+    best = next((candidate for candidate in candidates if candidate.score is not None), None)
+    if best is None:
+        return run.algorithm or run.config.get("algorithm") or run.kind, run.config.get("hyperparameters") or {}
+    return best.algorithm, best.hyperparameters
+
+
+def _stored_candidates(stores: Stores, run: TrainingRun) -> list[Candidate]:
+    found = _read_json(stores, run, "candidates.json") or []
+    return _best_first(stores, run, [Candidate(one["algorithm"], one["score"], one["params"]) for one in found])
+
+
+def _told_candidates(stores: Stores, run: TrainingRun) -> list[Candidate]:
+    told = {
+        event.payload["number"]: Candidate(
+            event.payload["algorithm"], event.payload["score"], event.payload.get("params", {})
+        )
+        for event in training.read_events_of(stores.db, run.run_id, (EventType.TRIAL,))
+    }
+    return _best_first(stores, run, list(told.values()))
+
+
+def _best_first(stores: Stores, run: TrainingRun, candidates: Sequence[Candidate]) -> list[Candidate]:
+    scored = [candidate for candidate in candidates if candidate.score is not None]
+    unscored = [candidate for candidate in candidates if candidate.score is None]
+    is_max = bool(scored) and _compares_upwards(stores, run)
+    return [*sorted(scored, key=lambda one: one.score or 0.0, reverse=is_max), *unscored]
+
+
+def _compares_upwards(stores: Stores, run: TrainingRun) -> bool:
+    told = training.read_events_of(stores.db, run.run_id, (EventType.METRIC,))
+    names = (event.payload["name"].removeprefix("val_") for event in told if event.payload["name"].startswith("val_"))
+    metric = next(names, None)
+    return metric is None or direction_of(metric) == "max"
+
+
+def _read_json(stores: Stores, run: TrainingRun, path: str) -> Any:
+    """An artifact of a run that made a version, None where there is none."""
+    if run.mlflow_run_id is None or run.version_produced is None:
+        return None
+    try:
+        return json.loads(stores.runs.read_artifact(run.mlflow_run_id, path))
+    except FileMissing:
+        return None
