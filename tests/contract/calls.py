@@ -9,6 +9,7 @@ from typing import Any
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
+from studio.domain.runs import EventType
 from studio.models import service as models
 from studio.training import service as training
 from studio.training.tables import RunRow
@@ -194,6 +195,15 @@ def cancelled(place):
     return on(model_id, run_id=run_id)
 
 
+@prepares("training_metrics.hyperparameters")
+def searching(place):
+    model_id, run_id = place.start_run()
+    told = {"number": 0, "algorithm": "lightgbm", "params": {"max_depth": 7}, "score": 0.8}
+    with place.open() as stores:
+        training.append_events(stores, run_id, [(EventType.TRIAL, told)])
+    return Call(on(model_id).path, query={"run_id": run_id})
+
+
 def on_run(model_id, run_id, place, *, status):
     """A call about a run of some status."""
     with place.open() as stores:
@@ -286,7 +296,7 @@ def version_get(place):
 
 @prepares(
     "version.list", "registry.get", "training_metrics.get", "training_metrics.logs", "training_metrics.details",
-    "training_metrics.hyperparameters", "training_metrics.logs_download", "training_metrics.feature_importance",
+    "training_metrics.logs_download", "training_metrics.feature_importance",
     "performance.summary", "performance.confusion_matrix", "performance.roc_curve", training=True,
 )  # fmt: skip
 def of_trained(place):
