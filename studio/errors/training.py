@@ -21,14 +21,6 @@ class SearchPaused(Conflict):
     code = "search_paused"
 
 
-class ScheduleNotFound(NotFound):
-    code = "schedule_not_found"
-
-
-class InvalidCron(InvalidInput):
-    code = "invalid_cron"
-
-
 class ShapNotComputed(InvalidInput):
     code = "shap_not_computed"
 

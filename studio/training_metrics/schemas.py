@@ -28,7 +28,7 @@ class LogQuery(RunQuery):
 
 
 class DownloadQuery(RunQuery):
-    format = choice(("txt", "json"), load_default="txt")
+    format = choice(("txt", "json"), load_default=None)  # None: what Accept prefers, else txt
 
 
 class SubjectQuery(RunQuery):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flask import request
 from flask_smorest import Blueprint
 
 from studio.domain.run_records import TrainingRun
@@ -24,11 +25,13 @@ from studio.training_metrics.schemas import (
 )
 from studio.web.context import Context
 from studio.web.endpoint import Download, endpoint
+from studio.web.operation import JSON
 
 bp = Blueprint("training_metrics", __name__, url_prefix="/api/v1/models")
 
 PATH = "/<model_id>/training-metrics"
 ALIAS = "/<model_id>/training/metrics"
+LOG_TYPES = ("text/plain", JSON)
 
 
 @endpoint(
@@ -70,12 +73,13 @@ def get_hyperparameters(ctx: Context, query: dict[str, Any], model_id: str) -> s
 
 @endpoint(
     bp, "training_metrics.logs_download", "GET", f"{PATH}/logs/download",
-    needs="model:read or organization:viewer", query=DownloadQuery(), media_types=("text/plain", "application/json"),
+    needs="model:read or organization:viewer", query=DownloadQuery(), media_types=LOG_TYPES,
     aliases=(f"{ALIAS}/logs/download",),
 )  # fmt: skip
 def download_log(ctx: Context, query: dict[str, Any], model_id: str) -> Download:
     """Download the whole log of a run."""
-    file = service.download_log(ctx.stores, model_id, run_id=query["run_id"], as_json=query["format"] == "json")
+    wanted = query["format"] or ("json" if request.accept_mimetypes.best_match(LOG_TYPES) == JSON else "txt")
+    file = service.download_log(ctx.stores, model_id, run_id=query["run_id"], as_json=wanted == "json")
     return Download(file.media_type, file.chunks, file.filename)
 
 

@@ -92,14 +92,14 @@ def read_importance(
     Raises:
         VersionNotFound: The model has no such version.
         RunNotFound: There is no such run.
-        ShapNotComputed: The run was not asked for SHAP values, or had no time for them.
+        ShapNotComputed: The run stored no SHAP values.
         NotApplicable: The algorithm knows no importances, or the run made no model.
     """
     run = find_subject(stores, model_id, run_id=run_id, version_id=version_id)
     shares = (_read_json(stores, run, "importances.json") or {}).get(method)
     if not shares and method == "shap" and run.version_produced is not None:
         raise ShapNotComputed(
-            "No SHAP values were computed by this run; train with compute_shap true.",
+            "No SHAP values are stored for this run.",
             fields=[("method", "not computed")],
         )
     if not shares:
