@@ -15,6 +15,7 @@ from studio.backends.mlflow.guard import Guard
 from studio.backends.mlflow.mount import mount
 from studio.backends.stores import Note, Stores
 from studio.config import Config
+from studio.dashboard.views import bp as dashboard_bp
 from studio.datasets.views import bp as datasets_bp
 from studio.domain.actors import Actor
 from studio.gatekeeper import make_gatekeeper
@@ -45,6 +46,7 @@ from studio.web.uploads import UploadRequest
 REMEMBERED_CALLERS = 10_000
 BLUEPRINTS = (
     models_bp,
+    dashboard_bp,
     datasets_bp,
     settings_bp,
     sharing_bp,

@@ -110,6 +110,19 @@ def list_entries(stores: Stores, wanted: AuditFilter, *, page: int, page_size: i
     return Page(total, page, page_size, [_entry_of(row) for row in rows])
 
 
+def list_newest(stores: Stores, model_ids: Select[str], *, since: datetime, limit: int) -> list[AuditEntry]:
+    """The newest entries about some models, newest first.
+
+    Args:
+        stores: Open stores.
+        model_ids: Query for the ids of the models.
+        since: Only entries from this time on.
+        limit: Most entries to return.
+    """
+    query = _select(stores, AuditFilter(since=since)).where(AuditRow.model_id.in_(model_ids)).limit(limit)
+    return [_entry_of(row) for row in stores.db.scalars(query)]
+
+
 def check_filter(stores: Stores, wanted: AuditFilter) -> None:
     """Refuse a filter that list_entries and each_entry would refuse; raises as they do."""
     _select(stores, wanted)

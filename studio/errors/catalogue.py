@@ -66,3 +66,11 @@ class OwnerCannotBeRemoved(InvalidInput):
 
 class OwnerRoleFixed(InvalidInput):
     code = "owner_role_fixed"
+
+
+class AlreadyArchived(Conflict):
+    code = "already_archived"
+
+
+class NotArchived(Conflict):
+    code = "not_archived"

@@ -43,6 +43,11 @@ class ModelChanges(Schema):
     task_type = fields.Raw(metadata={"description": "cannot change: naming it is refused"})
 
 
+class DuplicateBody(Schema):
+    name = name_field(required=True)
+    description = Text(max_length=2000, lines=True)
+
+
 class ModelQuery(page_query()):  # type: ignore[misc]
     status = choice(ModelStatus, load_default=None)
     model_type = choice(ModelType, load_default=None)

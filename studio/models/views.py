@@ -12,6 +12,7 @@ from studio.models import service
 from studio.models.schemas import (
     DatasetLinkOut,
     DeleteQuery,
+    DuplicateBody,
     LinkBody,
     ModelBody,
     ModelChanges,
@@ -72,6 +73,34 @@ def update_model(ctx: Context, body: dict[str, Any], model_id: str) -> Model:
 def delete_model(ctx: Context, query: dict[str, Any], model_id: str) -> None:
     """Delete a model with everything that hangs on it."""
     service.delete_model(ctx.stores, model_id, force=query["force"])
+
+
+@endpoint(
+    bp, "model.archive", "POST", "/<model_id>/archive", needs="model:write", audit="model.archived",
+    returns=ModelOut(), has_etag=True,
+)  # fmt: skip
+def archive_model(ctx: Context, model_id: str) -> Model:
+    """Archive a model."""
+    return service.archive_model(ctx.stores, model_id)
+
+
+@endpoint(
+    bp, "model.unarchive", "POST", "/<model_id>/unarchive", needs="organization:admin or model:write",
+    audit="model.unarchived", returns=ModelOut(), has_etag=True,
+)  # fmt: skip
+def unarchive_model(ctx: Context, model_id: str) -> Model:
+    """Take an archived model back."""
+    return service.unarchive_model(ctx.stores, model_id)
+
+
+@endpoint(
+    bp, "model.duplicate", "POST", "/<model_id>/duplicate", needs="model:read and model:write",
+    audit="model.duplicated", status=201, body=DuplicateBody(), returns=ModelOut(), has_etag=True,
+    location="/api/v1/models/{id}", makes_model=True,
+)  # fmt: skip
+def duplicate_model(ctx: Context, body: dict[str, Any], model_id: str) -> Model:
+    """Copy a model into a draft of the caller's own."""
+    return service.duplicate_model(ctx.stores, model_id, **body)
 
 
 @endpoint(

@@ -27,6 +27,7 @@ from studio.web.operation import JSON, Operation, describe
 from studio.web.reading import etag_matches, load_body, load_query, negotiate
 
 View = Callable[..., Any]
+NEEDED_FOR_A_NEW_MODEL = Needs.parse("model:write")
 KEPT_HEADERS = ("Content-Type", "Location", "ETag")
 
 _views: dict[str, View] = {}  # by operation id
@@ -151,6 +152,8 @@ def _authorize(edge: Edge, stores: Stores, origin: Origin, operation: Operation,
     except Forbidden:
         if operation.or_where is None or not operation.or_where(stores, **args):
             raise
+    if operation.makes_model:
+        authorize(edge, stores, origin, NEEDED_FOR_A_NEW_MODEL, None)
 
 
 def _answer_public(operation: Operation, view: View, args: dict[str, Any]) -> Response:

@@ -89,6 +89,31 @@ def model_get(place):
     return on(place.make_model(dataset=True, tags=["eu"]))
 
 
+@prepares("model.archive")
+def model_archive(place):
+    return on(place.make_model(dataset=True))
+
+
+@prepares("model.unarchive")
+def model_unarchive(place):
+    model_id = place.make_model()
+    with place.open() as stores:
+        models.archive_model(stores, model_id)
+    return on(model_id)
+
+
+@prepares("model.duplicate")
+def model_duplicate(place):
+    body, other = ({"json": {"name": place.name("Copy")}} for _ in range(2))
+    return Call(on(place.make_model(dataset=True, tags=["eu"])).path, body=body, other=other)
+
+
+@prepares("dashboard.stats")
+def dashboard_stats(place):
+    model_entries(place)
+    return Call(query={"period": "1d"})
+
+
 @prepares("model.update")
 def model_update(place):
     call = on(place.make_model(dataset=True))

@@ -3,6 +3,8 @@
 from studio.models.service.access import allows, find_access, find_reach, has_any_role, list_organizations
 from studio.models.service.checks import check_config
 from studio.models.service.configs import adopt_config, replace_config
+from studio.models.service.figures import count_models, find_names, select_ids_of_type
+from studio.models.service.lifecycle import archive_model, duplicate_model, unarchive_model
 from studio.models.service.links import link_dataset, unlink_dataset
 from studio.models.service.purges import Purge, end_purge, list_purges
 from studio.models.service.records import (
@@ -23,14 +25,18 @@ __all__ = [
     "Purge",
     "adopt_config",
     "allows",
+    "archive_model",
     "begin_training",
     "check_config",
+    "count_models",
     "create_model",
     "delete_model",
+    "duplicate_model",
     "end_purge",
     "end_training",
     "find_access",
     "find_model_by_name",
+    "find_names",
     "find_reach",
     "get_model",
     "get_settings",
@@ -43,7 +49,9 @@ __all__ = [
     "note_sharing",
     "refresh_versions",
     "replace_config",
+    "select_ids_of_type",
     "select_visible_ids",
+    "unarchive_model",
     "unlink_dataset",
     "update_model",
     "update_settings",

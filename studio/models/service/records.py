@@ -72,7 +72,7 @@ def create_model(
         version=1, metrics={}, created_at=now, updated_at=now, created_by=stores.actor.user_id or "",
     )  # fmt: skip
     check_own_config(stores, row, row.config, at="/config")
-    _add(stores, row)
+    add_row(stores, row)
     set_tags(stores.db, row, list(tags))
     collaborators.grant_role(stores, row.id, row.created_by, Role.OWNER)
     if dataset_id is not None:
@@ -183,7 +183,8 @@ def delete_model(stores: Stores, model_id: str, *, force: bool = False) -> None:
     purge.experiment_id = stores.registry.delete_model(row.name)
 
 
-def _add(stores: Stores, row: ModelRow) -> None:
+def add_row(stores: Stores, row: ModelRow) -> None:
+    """Add a new model's row. Raises NameTaken."""
     if find_model_by_name(stores, row.name) is not None:
         raise NameTaken(row.name)
     stores.db.add(row)

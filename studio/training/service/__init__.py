@@ -6,7 +6,7 @@ from studio.training.service.outcomes import cancel_orphan, complete_run, end_ca
 from studio.training.service.pauses import is_asked_to_pause, pause_run, resume_run, settle_pause
 from studio.training.service.queue import claim_run, expire_leases, renew_lease, requeue_run
 from studio.training.service.requests import cancel_run, retry_run, start_run
-from studio.training.service.runs import find_newest_run, find_run, get_run, list_runs
+from studio.training.service.runs import count_ended, find_newest_run, find_run, get_run, list_runs
 from studio.training.service.workers import beat, is_worker_alive
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "cancel_run",
     "claim_run",
     "complete_run",
+    "count_ended",
     "end_cancelled",
     "expire_leases",
     "fail_run",

@@ -1,6 +1,7 @@
 """Finds runs and turns their rows into records."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -76,6 +77,25 @@ def list_runs(
     order = (column.desc(), RunRow.id.desc()) if descending else (column, RunRow.id)
     rows = stores.db.scalars(query.order_by(*order).offset((page - 1) * page_size).limit(page_size))
     return Page(total, page, page_size, [record_of(stores, row) for row in rows])
+
+
+def count_ended(stores: Stores, model_ids: Select[str], *, since: datetime) -> tuple[int, int]:
+    """How many runs of some models completed, and how many failed, from a time on.
+
+    Args:
+        stores: Open stores.
+        model_ids: Query for the ids of the models.
+        since: From when on their end counts.
+    """
+    ended = (RunStatus.COMPLETED, RunStatus.FAILED)
+    query = select(RunRow.status, func.count()).where(
+        RunRow.organization == stores.organization,
+        RunRow.status.in_([str(status) for status in ended]),
+        RunRow.completed_at >= since,
+        RunRow.model_id.in_(model_ids),
+    )
+    counts = {status: count for status, count in stores.db.execute(query.group_by(RunRow.status))}  # noqa: C416  typed
+    return counts.get(str(RunStatus.COMPLETED), 0), counts.get(str(RunStatus.FAILED), 0)
 
 
 def find_row(stores: Stores, run_id: str, *, model_id: str | None = None, lock: bool = False) -> RunRow:

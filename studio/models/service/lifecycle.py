@@ -1,0 +1,84 @@
+"""Puts models away, takes them back, and copies them."""
+
+from studio.backends.stores import Stores
+from studio.collaborators import service as collaborators
+from studio.datasets import service as datasets
+from studio.domain.identifiers import new_id
+from studio.domain.model_records import Model, ModelStatus, Visibility
+from studio.domain.permissions import Role
+from studio.domain.versions import VersionStatus
+from studio.errors import AlreadyArchived, NotArchived
+from studio.models.service.records import add_row
+from studio.models.service.rows import find_row, record_of, refuse_training, search_text_of, set_tags, touch
+from studio.models.tables import ModelRow
+
+
+def archive_model(stores: Stores, model_id: str) -> Model:
+    """Put a model away: nothing of it is lost, and until it is taken back nothing new comes of it.
+
+    Raises:
+        AlreadyArchived: It is archived.
+        ModelTraining: It is training.
+    """
+    row = find_row(stores, model_id, lock=True)
+    if row.status == ModelStatus.ARCHIVED:
+        raise AlreadyArchived(f"{row.name!r} is archived already.")
+    refuse_training(row)
+    stores.record_change(model_id, previous_status=row.status, new_status=ModelStatus.ARCHIVED)
+    row.status, row.archived_at = str(ModelStatus.ARCHIVED), stores.now()
+    touch(row, stores.now())
+    return record_of(stores, row)
+
+
+def unarchive_model(stores: Stores, model_id: str) -> Model:
+    """Take an archived model back: ``ready`` where it has a ready version, else ``draft``.
+
+    Raises:
+        NotArchived: It is not archived.
+    """
+    row = find_row(stores, model_id, lock=True)
+    if row.status != ModelStatus.ARCHIVED:
+        raise NotArchived(f"{row.name!r} is {row.status}, not archived.")
+    versions = stores.registry.list_versions(row.name)
+    is_ready = any(version.status is VersionStatus.READY for version in versions)
+    row.status, row.archived_at = str(ModelStatus.READY if is_ready else ModelStatus.DRAFT), None
+    stores.record_change(model_id, previous_status=ModelStatus.ARCHIVED, new_status=row.status)
+    touch(row, stores.now())
+    return record_of(stores, row)
+
+
+def duplicate_model(stores: Stores, model_id: str, *, name: str, description: str | None = None) -> Model:
+    """Make a draft that learns the same from the same dataset, owned by the caller.
+
+    Type, task, own configuration, tags and dataset link are copied; versions, runs, settings, collaborators and
+    audit entries are not. The link is not validated again.
+
+    Args:
+        stores: Open stores.
+        model_id: Id of the source.
+        name: Name of the copy.
+        description: Its description, None for the source's.
+
+    Raises:
+        NameTaken: The organization has a model of that name.
+    """
+    source = find_row(stores, model_id)
+    now = stores.now()
+    text = source.description if description is None else description
+    row = ModelRow(
+        id=new_id("model"), organization=stores.organization, name=name, description=text,
+        search_text=search_text_of(name, text), model_type=source.model_type, task_type=source.task_type,
+        status=str(ModelStatus.DRAFT), visibility=str(Visibility.ORG), config=dict(source.config), settings={},
+        version=1, metrics={}, created_at=now, updated_at=now, created_by=stores.actor.user_id or "",
+        source_model_id=source.id,
+    )  # fmt: skip
+    add_row(stores, row)
+    set_tags(stores.db, row, [tag.tag for tag in source.tags])
+    collaborators.grant_role(stores, row.id, row.created_by, Role.OWNER)
+    link = datasets.find_link(stores, source.id)
+    if link is not None:
+        datasets.link_dataset(stores, row.id, link.dataset_id)
+    stores.record_change(source.id, source_model_id=source.id, new_model_id=row.id, name=name)
+    model = record_of(stores, row)
+    stores.registry.create_model(name, model_id=row.id)
+    return model
