@@ -151,7 +151,12 @@ def test_it_tells_where_the_result_is(place, done, promise):
         return
     found = place.app.test_client().get(where, headers=place.admin())
     assert found.status_code == 200
-    assert found.json == made.answer.json
+    assert without_queue(found.json) == without_queue(made.answer.json)
+
+
+def without_queue(record):
+    """A record without what other calls' runs in the queue change of it meanwhile."""
+    return {name: value for name, value in record.items() if name not in ("queue_position", "estimated_start_time")}
 
 
 @each(lambda promise: resource_of(promise) is not None, marks=marks)
