@@ -61,6 +61,10 @@ class UnknownClass(InvalidInput):
     code = "unknown_class"
 
 
+class ClassLabelRequired(InvalidInput):
+    code = "class_label_required"
+
+
 class ModelNotReady(Conflict):
     code = "model_not_ready"
 

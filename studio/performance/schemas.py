@@ -25,8 +25,26 @@ class ConfusionMatrixQuery(EvaluationQuery):
     normalize = fields.Boolean(load_default=False)
 
 
-class RocCurveQuery(EvaluationQuery):
+class CurveQuery(EvaluationQuery):
     resolution = fields.Integer(load_default=100, validate=validate.Range(min=2, max=500))
+    class_label = fields.String(load_default=None)
+
+
+class ClassificationReportQuery(EvaluationQuery):
+    average = choice(("micro", "macro", "weighted"), load_default="weighted")
+
+
+class ResidualsQuery(EvaluationQuery):
+    limit = fields.Integer(load_default=500, validate=validate.Range(min=1, max=5000))
+
+
+class CalibrationQuery(EvaluationQuery):
+    bins = fields.Integer(load_default=10, validate=validate.Range(min=2, max=50))
+    class_label = fields.String(load_default=None)
+
+
+class LiftQuery(EvaluationQuery):
+    bins = fields.Integer(load_default=10, validate=validate.Range(min=2, max=100))
     class_label = fields.String(load_default=None)
 
 
@@ -76,6 +94,105 @@ class RocCurveOut(EvaluationOut):
     average = fields.String(required=True, allow_none=True, attribute="result.average")
     points = fields.List(fields.Nested(RocPointOut), required=True, attribute="result.points")
     roc_auc = fields.Float(required=True, attribute="result.roc_auc")
+
+
+class ClassScoresOut(Schema):
+    label = fields.String(required=True)
+    precision = fields.Float(required=True)
+    recall = fields.Float(required=True)
+    f1_score = fields.Float(required=True)
+    support = fields.Integer(required=True)
+
+
+class OverallScoresOut(Schema):
+    average = fields.String(required=True)
+    precision = fields.Float(required=True)
+    recall = fields.Float(required=True)
+    f1_score = fields.Float(required=True)
+    support = fields.Integer(required=True)
+
+
+class ClassificationReportOut(EvaluationOut):
+    classes = fields.List(fields.Nested(ClassScoresOut), required=True, attribute="result.classes")
+    overall = fields.Nested(OverallScoresOut, required=True, attribute="result.overall")
+    accuracy = fields.Float(required=True, attribute="result.accuracy")
+
+
+class PrPointOut(Schema):
+    threshold = fields.Float(required=True, allow_none=True)
+    precision = fields.Float(required=True)
+    recall = fields.Float(required=True)
+
+
+class PrCurveOut(EvaluationOut):
+    class_label = fields.String(required=True, attribute="result.class_label")
+    points = fields.List(fields.Nested(PrPointOut), required=True, attribute="result.result.points")
+    average_precision = fields.Float(required=True, attribute="result.result.average_precision")
+
+
+class ResidualPointOut(Schema):
+    true_value = fields.Float(required=True)
+    predicted_value = fields.Float(required=True)
+    residual = fields.Float(required=True)
+
+
+class ResidualHistogramOut(Schema):
+    edges = fields.List(fields.Float(), required=True)
+    counts = fields.List(fields.Integer(), required=True)
+
+
+class ResidualsOut(EvaluationOut):
+    points = fields.List(fields.Nested(ResidualPointOut), required=True, attribute="result.points")
+    mean = fields.Float(required=True, attribute="result.mean")
+    std = fields.Float(required=True, attribute="result.std")
+    histogram = fields.Nested(ResidualHistogramOut, required=True, attribute="result.histogram")
+
+
+class CalibrationBinOut(Schema):
+    lower = fields.Float(required=True)
+    upper = fields.Float(required=True)
+    count = fields.Integer(required=True)
+    mean_predicted = fields.Float(required=True)
+    observed_rate = fields.Float(required=True)
+
+
+class CalibrationOut(EvaluationOut):
+    class_label = fields.String(required=True, attribute="result.class_label")
+    bins = fields.List(fields.Nested(CalibrationBinOut), required=True, attribute="result.result.bins")
+    brier = fields.Float(required=True, attribute="result.result.brier")
+    expected_calibration_error = fields.Float(required=True, attribute="result.result.expected_calibration_error")
+
+
+class LiftPointOut(Schema):
+    fraction = fields.Float(required=True)
+    gain = fields.Float(required=True)
+    lift = fields.Float(required=True)
+
+
+class LiftOut(EvaluationOut):
+    class_label = fields.String(required=True, attribute="result.class_label")
+    points = fields.List(fields.Nested(LiftPointOut), required=True, attribute="result.result.points")
+
+
+class ThresholdPointOut(Schema):
+    threshold = fields.Float(required=True)
+    precision = fields.Float(required=True)
+    recall = fields.Float(required=True)
+    f1_score = fields.Float(required=True)
+    accuracy = fields.Float(required=True)
+    positive_rate = fields.Float(required=True)
+
+
+class BestThresholdOut(Schema):
+    metric = fields.String(required=True)
+    threshold = fields.Float(required=True)
+    value = fields.Float(required=True)
+
+
+class ThresholdsOut(EvaluationOut):
+    class_label = fields.String(required=True, attribute="result.class_label")
+    points = fields.List(fields.Nested(ThresholdPointOut), required=True, attribute="result.result.points")
+    best = fields.Nested(BestThresholdOut, required=True, attribute="result.result.best")
 
 
 def _of_split(values: Any, found: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from studio.training import service as training
 from studio.training.tables import RunRow
 from studio.versions import service as versions
 from tests.factories import csv_of, make_dataset, parcels
+from tests.performance.factories import add_evaluated, number_evaluation
 
 ROW = {"distance_km": 812.5, "weight_kg": 3.2, "carrier": "Ansa", "is_fragile": False}
 
@@ -322,10 +323,21 @@ def version_get(place):
 @prepares(
     "version.list", "registry.get", "training_metrics.get", "training_metrics.logs", "training_metrics.details",
     "training_metrics.logs_download", "training_metrics.feature_importance",
-    "performance.summary", "performance.confusion_matrix", "performance.roc_curve", training=True,
+    "performance.summary", "performance.confusion_matrix", "performance.roc_curve", "performance.pr_curve",
+    "performance.classification_report", "performance.calibration", "performance.lift", "performance.threshold",
+    training=True,
 )  # fmt: skip
 def of_trained(place):
     return on(place.trained().model_id)
+
+
+@prepares("performance.residuals")
+def residuals(place):
+    model_id = place.make_model()
+    with place.open() as stores:
+        model = models.get_model(stores, model_id)
+        version = add_evaluated(stores, model, number_evaluation(stores.now()))
+    return Call(path={"model_id": model_id}, query={"version_id": version.id})
 
 
 @prepares("model.test", training=True)

@@ -8,12 +8,38 @@ from studio.performance.service.answers import (
     make_roc_curve,
     summarize,
 )
+from studio.performance.service.class_answers import (
+    OfClass,
+    draw_calibration,
+    draw_lift,
+    draw_pr_curve,
+    draw_residuals,
+    draw_thresholds,
+    make_calibration,
+    make_classification_report,
+    make_lift,
+    make_pr_curve,
+    make_residuals,
+    make_thresholds,
+)
 
 __all__ = [
     "Finding",
+    "OfClass",
+    "draw_calibration",
     "draw_confusion_matrix",
+    "draw_lift",
+    "draw_pr_curve",
+    "draw_residuals",
     "draw_roc_curve",
+    "draw_thresholds",
+    "make_calibration",
+    "make_classification_report",
     "make_confusion_matrix",
+    "make_lift",
+    "make_pr_curve",
+    "make_residuals",
     "make_roc_curve",
+    "make_thresholds",
     "summarize",
 ]

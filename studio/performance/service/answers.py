@@ -39,7 +39,7 @@ def summarize(
 ) -> Finding[EvaluationSummary]:
     """The scores of a version; raises as find_evaluation does."""
     found = find_evaluation(stores, model_id, version_id, dataset_split)
-    return _finding(found, found.summary)
+    return finding_of(found, found.summary)
 
 
 def make_confusion_matrix(
@@ -57,7 +57,7 @@ def make_confusion_matrix(
         predictions.y_true.tolist(), predictions.y_pred.tolist(), labels,
         normalize=normalize, positive_label=found.summary.positive_label,
     )  # fmt: skip
-    return _finding(found, matrix)
+    return finding_of(found, matrix)
 
 
 def make_roc_curve(
@@ -94,22 +94,24 @@ def make_roc_curve(
         predictions.y_true.tolist(), predictions.proba, labels,
         class_label=class_label, positive_label=found.summary.positive_label, resolution=resolution,
     )  # fmt: skip
-    return _finding(found, curve)
+    return finding_of(found, curve)
 
 
 def draw_confusion_matrix(found: Finding[ConfusionMatrix], fmt: PlotFormat) -> bytes:
     """A confusion matrix as an SVG or PNG file."""
-    return plots.draw_confusion_matrix(found.result, fmt, title=_title("Confusion matrix", found))
+    return plots.draw_confusion_matrix(found.result, fmt, title=title_of("Confusion matrix", found))
 
 
 def draw_roc_curve(found: Finding[RocCurve], fmt: PlotFormat) -> bytes:
     """A ROC curve as an SVG or PNG file."""
-    return plots.draw_roc_curve(found.result, fmt, title=_title("ROC curve", found))
+    return plots.draw_roc_curve(found.result, fmt, title=title_of("ROC curve", found))
 
 
-def _finding(found: StoredEvaluation, result: Result) -> Finding[Result]:
+def finding_of(found: StoredEvaluation, result: Result) -> Finding[Result]:
+    """A result with what it is of."""
     return Finding(found.model_id, found.version_id, found.split, found.sample_count, result)
 
 
-def _title(subject: str, found: Finding[Result]) -> str:
+def title_of(subject: str, found: Finding[Result]) -> str:
+    """Above a drawing: what it shows, of which version, on which split."""
     return f"{subject}, {found.version_id} on {found.dataset_split}"
