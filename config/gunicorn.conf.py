@@ -6,6 +6,7 @@ What may vary comes from the settings (``config/default.toml``); here stands how
 import gc
 import logging
 import os
+import resource
 import shutil
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from studio.backends.execution.parent_death import die_with_parent
 from studio.process import begin, metrics_folder
 from studio.web.server import DrainingWorker, JsonLogger
-from studio.web.sockets import close_all_sockets, close_sockets_on_sigterm
+from studio.web.sockets import close_all_sockets, close_sockets_on_sigterm, wait_for_closed_sockets
 
 gc.disable()  # until all is loaded: looking for garbage among imports takes a fifth of the start
 settings = begin("api")
@@ -35,6 +36,10 @@ control_socket_disable = True  # else every start writes one to the home folder
 logger_class = JsonLogger
 loglevel = settings.log_level
 # `forwarded_allow_ips` stays gunicorn's own: loopback, or what FORWARDED_ALLOW_IPS names.
+
+
+_, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # each socket is an open file
 
 
 def on_starting(server):
@@ -64,7 +69,7 @@ def post_worker_init(worker):
 
 
 def worker_int(worker):
-    """In a worker that is to end at once: its sockets hold threads it would wait for."""
+    """In a worker that is to end at once: its sockets are told."""
     close_all_sockets()
 
 
@@ -73,6 +78,8 @@ def worker_exit(server, worker):
     loaded object by object and so copies the master's memory for seconds."""
     # One that failed at its start must tell so by its exit code; the master calls this too, for a worker it lost.
     if worker.booted and worker.pid == os.getpid():
+        close_all_sockets()
+        wait_for_closed_sockets()
         logging.shutdown()
         os._exit(0)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from studio.errors import TooManySockets
+from studio.web.socket_loop import SocketLoop
 from studio.web.websocket import WebSocket
 
 
@@ -50,6 +51,7 @@ class Sockets:
         self._open: set[WebSocket] = set()
         self._callers: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self.loop = SocketLoop()
         _of_this_process.add(self)
 
     @contextmanager
@@ -96,11 +98,17 @@ def close_all_sockets() -> None:
         sockets.stop()
 
 
+def wait_for_closed_sockets() -> None:
+    """Wait until the sockets that are being closed have told their clients so, for as long as these may take."""
+    for sockets in tuple(_of_this_process):
+        sockets.loop.wait_until_idle(sockets.pace.linger_s + 1)
+
+
 def close_sockets_on_sigterm() -> None:
     """Close every socket when this process is told to end, before it begins to wait for calls under way.
 
-    For the main thread of an API process, once the server has installed its own handler: that one waits for open
-    connections, and a socket would keep it waiting for the whole grace period.
+    For the main thread of an API process, once the server has installed its own handler: that one waits for calls
+    under way, and clients had better go elsewhere meanwhile.
     """
     before = signal.getsignal(signal.SIGTERM)
 

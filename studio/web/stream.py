@@ -1,17 +1,16 @@
 """Declares sockets: the twin of ``endpoint`` for WebSockets.
 
 The handshake is always accepted and a refused caller then closed with the code, because a browser shows its page the
-close code of an open socket and nothing of a refused handshake. A socket holds a thread as long as it is open, and
-no database connection: whoever may listen is looked up again from time to time, in a transaction of its own.
+close code of an open socket and nothing of a refused handshake. Once the caller is let in, or refused, one thread
+serves the socket along with all others and the request's thread is free. An open socket holds no database
+connection: whoever may listen is looked up again from time to time, in a transaction of its own.
 """
 
 import errno
 import functools
-import logging
-import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import Any
 
 from flask import Blueprint as PlainBlueprint
 from flask import Response, request
@@ -20,58 +19,15 @@ from marshmallow import Schema
 
 from studio.domain.actors import Actor
 from studio.domain.permissions import Needs
-from studio.errors import (
-    BackendDown,
-    Forbidden,
-    InvalidInput,
-    NotFound,
-    StudioError,
-    TokenExpired,
-    TokenInvalid,
-    TooMany,
-    Unauthenticated,
-)
+from studio.errors import TokenExpired, TokenInvalid
 from studio.web.context import Context, Edge, Origin, current_edge, current_origin
 from studio.web.endpoint import View, authorize
 from studio.web.operation import Operation
 from studio.web.reading import load_query
-from studio.web.sockets import Sockets
+from studio.web.talk import RESTART, End, Feed, LetIn, Talk, end_for
 from studio.web.websocket import WebSocket
 
-logger = logging.getLogger(__name__)
-
 MAX_MESSAGE_BYTES = 64 << 10
-WINDOW = 250  # messages under way that the client has not read yet
-End = tuple[int, str]
-DONE, RESTART, SLOW = (1000, ""), (1012, "service_restart"), (4408, "slow_consumer")
-FAULT = (1011, "internal_error")
-
-
-class Feed(Protocol):
-    """What a socket tells; used by the socket's thread alone."""
-
-    @property
-    def is_over(self) -> bool:
-        """True once everything was taken and nothing more will come."""
-
-    @property
-    def backlog(self) -> int:
-        """Messages that wait to be taken; 0 while old ones are being replayed."""
-
-    def start(self, wake: Callable[[], None]) -> None:
-        """Begin; ``wake`` may be called from any thread when there is something to take."""
-
-    def take(self, limit: int) -> list[str]:
-        """The next messages, in order; none when there is nothing yet. Does not wait for any."""
-
-    def receive(self, message: str | bytes) -> None:
-        """Hear a message of the client."""
-
-    def heartbeat(self) -> str:
-        """A message that only shows that the socket is alive."""
-
-    def close(self) -> None:
-        """Let go of everything; called once, whether or not it was started."""
 
 
 def stream(
@@ -126,45 +82,33 @@ class _HandedOver(Response):
 
 def _serve(operation: Operation, view: View, socket: WebSocket, args: dict[str, Any]) -> None:
     sockets = current_edge().sockets
-    try:
-        with sockets.hold(socket):
-            end = _talk_until_end(operation, view, socket, args)
-        socket.close(*end, linger_s=sockets.pace.linger_s)
-    finally:
-        socket.release()
+    with ExitStack() as stack:
+        stack.callback(socket.release)
+        caller = stack.enter_context(ExitStack())
+        caller.enter_context(sockets.hold(socket))
+        try:
+            start: LetIn | End = _let_in(operation, view, args, caller)
+        except Exception as error:
+            start = end_for(error)
+        Talk(socket, sockets, start, caller).begin(stack.pop_all())
 
 
-def _talk_until_end(operation: Operation, view: View, socket: WebSocket, args: dict[str, Any]) -> End:
-    try:
-        return _let_in_and_talk(operation, view, socket, args)
-    except StudioError as error:
-        end = _end_for(error)
-        if end == FAULT:
-            logger.error("unexpected failure of a socket", exc_info=error)
-        return end
-    except Exception as error:
-        logger.error("unexpected failure of a socket", exc_info=error)
-        return FAULT
-
-
-def _let_in_and_talk(operation: Operation, view: View, socket: WebSocket, args: dict[str, Any]) -> End:
+def _let_in(operation: Operation, view: View, args: dict[str, Any], stack: ExitStack) -> LetIn | End:
     edge, origin = current_edge(), current_origin()
     if edge.sockets.is_stopping:
         return RESTART
     actor, run_id = _identify(edge, args)
     caller = f"{actor.organization}/{actor.user_id}"
     edge.limiter.count(caller)
-    with ExitStack() as stack:
-        stack.enter_context(edge.sockets.count(caller))
-        with edge.open_stores(actor, write=False) as stores:
-            authorize(edge, stores, origin, operation.needs, args.get("model_id"))
-            if operation.query is not None:
-                args["query"] = _narrow(load_query(operation), run_id)
-            feed: Feed = view(Context(stores, actor, origin), **args)
-        stack.callback(feed.close)
-        feed.start(socket.wake)
-        check = functools.partial(_check_again, edge, actor, origin, operation.needs, args.get("model_id"))
-        return _Talk(socket, feed, edge.sockets, check).run()
+    stack.enter_context(edge.sockets.count(caller))
+    with edge.open_stores(actor, write=False) as stores:
+        authorize(edge, stores, origin, operation.needs, args.get("model_id"))
+        if operation.query is not None:
+            args["query"] = _narrow(load_query(operation), run_id)
+        feed: Feed = view(Context(stores, actor, origin), **args)
+    stack.callback(feed.close)
+    check = functools.partial(_check_again, edge, actor, origin, operation.needs, args.get("model_id"))
+    return LetIn(feed, check)
 
 
 def _identify(edge: Edge, args: dict[str, Any]) -> tuple[Actor, str | None]:
@@ -191,80 +135,3 @@ def _check_again(edge: Edge, actor: Actor, origin: Origin, needs: Needs, model_i
         if actor.expires_at is not None and stores.now() >= actor.expires_at:
             raise TokenExpired("The token has expired; get a new one.")
         authorize(edge, stores, origin, needs, model_id)
-
-
-def _end_for(error: StudioError) -> End:
-    if isinstance(error, Unauthenticated):
-        return 4401, "unauthenticated"
-    if isinstance(error, Forbidden):
-        return 4403, "forbidden"
-    if isinstance(error, NotFound):
-        return 4404, "not_found"
-    if isinstance(error, TooMany | BackendDown):
-        return 1013, error.code
-    return (1008, error.code) if isinstance(error, InvalidInput) else FAULT
-
-
-class _Talk:
-    """A caller that was let in, and its feed."""
-
-    def __init__(self, socket: WebSocket, feed: Feed, sockets: Sockets, check: Callable[[], None]) -> None:
-        self._socket, self._feed, self._sockets, self._check = socket, feed, sockets, check
-        self._pace = sockets.pace
-        now = time.monotonic()
-        self._ping_at, self._check_at = now + self._pace.ping_s, now + self._pace.recheck_s
-
-    def run(self) -> End:
-        """Tell until there is a reason to close."""
-        timeout_s = 0.0
-        while True:
-            self._socket.wait(timeout_s)
-            now = time.monotonic()
-            end = self._find_end(now)
-            if end is not None:
-                return end
-            while self._socket.received:
-                self._feed.receive(self._socket.received.popleft())
-            timeout_s = 0.0 if self._tell(now) else max(self._next_due(now) - now, 0.0)
-
-    def _find_end(self, now: float) -> End | None:
-        if not self._socket.is_open:
-            return DONE
-        if self._socket.fault is not None:
-            return self._socket.fault
-        if self._sockets.is_stopping:
-            return RESTART
-        if self._is_slow(now):
-            return SLOW
-        if now >= self._check_at:
-            self._check()
-            self._check_at = now + self._pace.recheck_s
-        return DONE if self._feed.is_over else None
-
-    def _is_slow(self, now: float) -> bool:
-        since = self._socket.waiting_since
-        if since is None:
-            return False
-        is_far_behind = self._feed.backlog + self._socket.unread > self._pace.backlog
-        return now - since >= (self._pace.backlog_s if is_far_behind else self._pace.stall_s)
-
-    def _tell(self, now: float) -> bool:
-        """Send what can be sent now; True when there may be more."""
-        room = WINDOW - self._socket.unread if self._socket.is_clear else 0
-        messages = self._feed.take(room) if room > 0 else []
-        for message in messages:
-            self._socket.send(message)
-        if now >= self._ping_at:
-            self._ping_at = now + self._pace.ping_s
-            if room > len(messages):
-                self._socket.send(self._feed.heartbeat())
-        self._socket.mark()
-        return bool(messages)
-
-    def _next_due(self, now: float) -> float:
-        due = min(self._ping_at, self._check_at)
-        since = self._socket.waiting_since
-        if since is None:
-            return due
-        late = [since + self._pace.backlog_s, since + self._pace.stall_s]
-        return min([due, *(moment for moment in late if moment > now)])

@@ -1,18 +1,17 @@
-"""One WebSocket (RFC 6455) over the connection a WSGI server hands out, served by one thread.
+"""One WebSocket (RFC 6455) over the connection a WSGI server hands out, served by one thread at a time.
 
-That thread reads and writes in turn and never blocks on either: a pong can so never land in the middle of a message,
-and a client that stops reading is noticed. How far a client has read is known from pings: it answers one only after
-everything sent before it.
+The connection is taken away from the server, whose thread is free for other calls. Reading and writing never block:
+a pong can so never land in the middle of a message, and a client that stops reading is noticed. How far a client has
+read is known from pings: it answers one only after everything sent before it.
 """
 
 import contextlib
+import os
 import selectors
 import socket
-import ssl
-import threading
-import time
+import struct
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from wsproto import ConnectionType, WSConnection
@@ -35,17 +34,20 @@ WRITE_BYTES = 1 << 18
 READS_AT_ONCE = 16
 OUT_LIMIT_BYTES = 1 << 20  # with so much unsent, nothing is read either: answers to pings must not pile up
 HANDSHAKE_HEADERS = ("Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
-WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+MARK_EVERY_S = 0.5  # a question and its answer cost more than a message
+MARK_AT_ONCE = 125  # messages unread for which it is asked without delay
 TOO_LARGE = (1009, "message_too_large")
 
 
 class WebSocket:
-    """An accepted connection. Only ``wake`` may be called from another thread.
+    """An accepted connection.
 
     Attributes:
         is_open: Messages can be sent: neither side has begun to close.
         received: Messages of the client nobody has taken yet, oldest first.
         fault: Close code and reason the client's own fault asks for; None while it has made none.
+        has_ended: The client's side is closed: nothing more will come.
+        wake: Has the socket served soon; from any thread or signal handler. Set by who serves it.
     """
 
     def __init__(self, connection: socket.socket, protocol: WSConnection, max_message_bytes: int) -> None:
@@ -58,17 +60,11 @@ class WebSocket:
         self._part_bytes = 0
         self._sent = self._read_by_client = 0
         self._marked: int | None = None
-        self._marked_at = 0.0
-        self._has_ended = False  # the client's side is closed: nothing more will come
-        self._may_hold_more = False
-        self._wake_lock = threading.RLock()  # a signal handler may come between
-        self._waker, self._woken = socket.socketpair()
-        self._waker.setblocking(False)
-        self._woken.setblocking(False)
+        self._marked_at = -MARK_EVERY_S
+        self.has_ended = False
+        self.wake: Callable[[], None] = lambda: None
+        self._is_half_closed = False
         connection.setblocking(False)
-        self._selector = selectors.PollSelector()
-        self._selector.register(connection, selectors.EVENT_READ)
-        self._selector.register(self._woken, selectors.EVENT_READ)
 
     @classmethod
     def accept(cls, environ: Mapping[str, Any], *, max_message_bytes: int) -> "WebSocket":
@@ -95,7 +91,7 @@ class WebSocket:
             answer = protocol.send(AcceptConnection())
         except (ProtocolError, UnicodeError) as error:
             raise InvalidInput(f"This is not a WebSocket handshake: {error}.") from error
-        accepted = cls(connection, protocol, max_message_bytes)
+        accepted = cls(_take_over(connection), protocol, max_message_bytes)
         accepted._write(answer)
         return accepted
 
@@ -114,42 +110,45 @@ class WebSocket:
         """Monotonic time of the ping that is still unanswered; None when none is."""
         return None if self._marked is None else self._marked_at
 
-    def wait(self, timeout_s: float) -> None:
-        """Read and write until something came, ``wake`` was called, or the time is over.
+    @property
+    def connection(self) -> socket.socket:
+        """The connection, to wait for."""
+        return self._connection
 
-        Args:
-            timeout_s: Longest wait; 0 only does what can be done at once.
-        """
-        if self._has_ended:
-            return
-        reads = 0 if self._is_full else selectors.EVENT_READ
-        self._selector.modify(self._connection, reads | (selectors.EVENT_WRITE if self._out else 0))
-        ready = self._selector.select(0 if self._may_hold_more else max(timeout_s, 0))
-        if any(key.fileobj is self._woken for key, _ in ready):
-            with contextlib.suppress(BlockingIOError):
-                self._woken.recv(READ_BYTES)
+    @property
+    def interest(self) -> int:
+        """What to wait for at the connection, as a selector knows it."""
+        if self.has_ended:
+            return 0
+        return (0 if self._is_full else selectors.EVENT_READ) | (selectors.EVENT_WRITE if self._out else 0)
+
+    def pump(self) -> None:
+        """Write and read what can be at once."""
         self._write()
         self._read()
-
-    def wake(self) -> None:
-        """End a ``wait`` of the serving thread; from any thread or signal handler, and after the end too."""
-        with self._wake_lock, contextlib.suppress(OSError):  # full: it wakes anyway; closed: nobody waits
-            self._waker.send(b"\0")
 
     def send(self, text: str) -> None:
         """Send a message; kept while the client does not read, so look at ``is_clear`` before the next."""
         if self.is_open:
             self._sent += 1
-            self._put(TextMessage(data=text))
+            self._write(_frame_of(text))
 
-    def mark(self) -> None:
-        """Ask the client how far it has read, unless it has read all or has not answered yet."""
-        if self.is_open and self._marked is None and self.unread:
-            self._marked, self._marked_at = self._sent, time.monotonic()
+    @property
+    def mark_at(self) -> float | None:
+        """Monotonic time from which ``mark`` asks; None while there is nothing to ask."""
+        if not self.is_open or self._marked is not None or not self.unread:
+            return None
+        return 0.0 if self.unread >= MARK_AT_ONCE else self._marked_at + MARK_EVERY_S
+
+    def mark(self, now: float) -> None:
+        """Ask the client how far it has read, unless it has read all, has not answered yet or was just asked."""
+        moment = self.mark_at
+        if moment is not None and now >= moment:
+            self._marked, self._marked_at = self._sent, now
             self._put(Ping(payload=str(self._sent).encode()))
 
-    def close(self, code: int, reason: str, *, linger_s: float) -> None:
-        """Close with a code, and wait until the client has read it and closed too.
+    def begin_close(self, code: int, reason: str) -> None:
+        """Close with a code; then ``drain`` until ``has_ended``, or until the patience is over.
 
         What the client still sends is read and dropped meanwhile: a connection that is closed over unread data is
         reset, and a reset takes the code with it.
@@ -157,30 +156,23 @@ class WebSocket:
         Args:
             code: Close code.
             reason: At most 123 bytes.
-            linger_s: Longest wait.
         """
         if self.is_open:
             self.is_open = False
             self._put(CloseConnection(code=code, reason=reason))
-        deadline = time.monotonic() + linger_s
-        is_half_closed = False
-        while not self._has_ended and (left_s := deadline - time.monotonic()) > 0:
-            if self.is_clear and self._has_said_goodbye and not is_half_closed:
-                is_half_closed = True
-                with contextlib.suppress(OSError):
-                    self._connection.shutdown(socket.SHUT_WR)
-            self.wait(left_s)
+
+    def drain(self) -> None:
+        """Do what can be done at once towards the end of a closed socket."""
+        self.pump()
+        if self.is_clear and self._has_said_goodbye and not self._is_half_closed and not self.has_ended:
+            self._is_half_closed = True
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_WR)
 
     def release(self) -> None:
-        """Give the connection back to the server, which closes it."""
+        """Let go of the connection; safe to repeat."""
         self.is_open = False
-        self._selector.close()
-        with self._wake_lock:
-            self._waker.close()
-            self._woken.close()
-        with contextlib.suppress(OSError):
-            self._connection.setblocking(True)
-            self._connection.shutdown(socket.SHUT_RDWR)  # the server has nothing left to wait for
+        self._connection.close()
 
     @property
     def _is_full(self) -> bool:
@@ -197,28 +189,25 @@ class WebSocket:
     def _write(self, data: bytes = b"") -> None:
         self._out += data
         try:
-            while self._out and not self._has_ended:
+            while self._out and not self.has_ended:
                 taken = self._connection.send(bytes(self._out[:WRITE_BYTES]))
                 del self._out[:taken]
-        except WOULD_BLOCK:
+        except BlockingIOError:
             return
         except OSError:
             self._end()
 
     def _read(self) -> None:
-        self._may_hold_more = False
         try:
             for _ in range(READS_AT_ONCE):
-                if self._has_ended or self._is_full:
+                if self.has_ended or self._is_full:
                     return
                 data = self._connection.recv(READ_BYTES)
                 self._take(data) if data else self._end()
-        except WOULD_BLOCK:
+        except BlockingIOError:
             return
         except OSError:
             self._end()
-        else:
-            self._may_hold_more = True
 
     def _take(self, data: bytes) -> None:
         if self.fault is not None and self.fault != TOO_LARGE:
@@ -266,7 +255,7 @@ class WebSocket:
             self._parts, self._part_bytes = [], 0
 
     def _end(self) -> None:
-        self._has_ended, self.is_open = True, False
+        self.has_ended, self.is_open = True, False
         self._out.clear()
 
 
@@ -274,3 +263,23 @@ def _handshake_of(environ: Mapping[str, Any]) -> bytes:
     given = {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}") for name in HANDSHAKE_HEADERS}
     lines = ["GET / HTTP/1.1", *(f"{name}: {value}" for name, value in given.items() if value is not None)]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _take_over(connection: socket.socket) -> socket.socket:
+    """The connection as our own; the server keeps a closed one in its place, to close and count as it likes."""
+    own = connection.dup()
+    stand_in, peer = socket.socketpair()
+    peer.close()
+    with stand_in:
+        os.dup2(stand_in.fileno(), connection.fileno(), inheritable=False)
+    return own
+
+
+def _frame_of(text: str) -> bytes:
+    """A text message in one frame, as a server sends it: unmasked."""
+    data = text.encode()
+    if len(data) < 126:
+        return struct.pack("!BB", 0x81, len(data)) + data
+    if len(data) < 1 << 16:
+        return struct.pack("!BBH", 0x81, 126, len(data)) + data
+    return struct.pack("!BBQ", 0x81, 127, len(data)) + data

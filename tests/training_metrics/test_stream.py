@@ -5,7 +5,7 @@ import json
 import pytest
 
 from studio.web.sockets import Pace
-from studio.web.stream import WINDOW
+from studio.web.talk import WINDOW
 
 
 @pytest.mark.both_databases

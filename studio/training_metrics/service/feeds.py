@@ -8,13 +8,13 @@ from studio.backends.stores import Stores
 from studio.clock import Clock, format_time
 from studio.training import service as training
 from studio.training_metrics.service.figures import find_run
-from studio.training_metrics.service.following import FollowedRun, RunHub
+from studio.training_metrics.service.following import FollowedRun, RunHub, Told
 
 
 class RunFeed:
     """What one socket tells of a run: everything after a sequence number, then what happens.
 
-    Made by ``follow_run``. Used by one thread.
+    Made by ``follow_run``. Used by one thread at a time.
     """
 
     def __init__(self, hub: RunHub, run: FollowedRun, after: int, clock: Clock) -> None:
@@ -41,7 +41,14 @@ class RunFeed:
         Raises:
             BackendDown: The database does not answer.
         """
-        messages = self._hub.read_after(self._run, self._place, limit)
+        return self._pass(self._hub.read_after(self._run, self._place, limit))
+
+    def take_kept(self, limit: int) -> list[str] | None:
+        """As ``take``, without ever waiting; None when only ``take`` can tell."""
+        messages = self._hub.read_kept(self._run, self._place, limit)
+        return None if messages is None else self._pass(messages)
+
+    def _pass(self, messages: list[Told]) -> list[str]:
         if messages:
             self._place = messages[-1].seq
         self._is_live = self._is_live or self._place >= self._run.newest

@@ -107,11 +107,18 @@ class RunHub:
         Raises:
             BackendDown: They lie in the table and the database does not answer.
         """
+        kept = self.read_kept(followed, seq, limit)
+        if kept is not None:
+            return kept
+        return [encode(event) for event in self._read(followed.organization, [(followed.run_id, seq)], limit)]
+
+    def read_kept(self, followed: FollowedRun, seq: int, limit: int) -> list[Told] | None:
+        """As ``read_after`` but from memory alone; None when they lie in the table."""
         with self._lock:
             first = followed.kept[0].seq if followed.kept else followed.newest + 1
-            if seq + 1 >= first:
-                return list(islice(followed.kept, seq + 1 - first, seq + 1 - first + limit))
-        return [encode(event) for event in self._read(followed.organization, [(followed.run_id, seq)], limit)]
+            if seq + 1 < first:
+                return None
+            return list(islice(followed.kept, seq + 1 - first, seq + 1 - first + limit))
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
