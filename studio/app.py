@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from cryptography.fernet import Fernet
 from flask import Flask
@@ -23,6 +25,7 @@ from studio.health.views import bp as health_bp
 from studio.models import service as models
 from studio.models.views import bp as models_bp
 from studio.organizations import service as organizations
+from studio.organizations.views import bp as organizations_bp
 from studio.performance.views import bp as performance_bp
 from studio.predictions.views import bp as predictions_bp
 from studio.registry.views import bp as registry_bp
@@ -59,6 +62,7 @@ BLUEPRINTS = (
     predictions_bp,
     audit_bp,
     auth_bp,
+    organizations_bp,
     health_bp,
 )
 
@@ -106,6 +110,10 @@ def make_edge(app: Flask, runtime: Runtime) -> Edge:
             seen.clear()
         seen[caller] = stores.now()
 
+    def find_caller(credentials: Mapping[str, Any]) -> Actor:
+        with runtime.database.transaction(write=False) as session:
+            return auth.find_caller(session, credentials, runtime.clock())
+
     def append_audit(stores: Stores, action: str, note: Note, origin: Origin) -> None:
         audit.append_entry(
             stores, action, model_id=note.model_id, details=note.details,
@@ -121,6 +129,8 @@ def make_edge(app: Flask, runtime: Runtime) -> Edge:
         open_stores=runtime.open_stores,
         identifier=install_identifier(app, config),
         limiter=CallLimiter(config.rate_limit_per_minute),
+        sign_in_limiter=CallLimiter(config.sign_in_limit_per_minute),
+        find_caller=find_caller,
         admit=admit,
         find_access=models.find_access,
         has_any_role=models.has_any_role,

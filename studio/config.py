@@ -86,9 +86,13 @@ class Config(BaseSettings):
     token_jwks_url: str | None = Field(None, description="Address of the key set for RS256 or ES256.")
     token_issuer: str = Field("model-studio", min_length=1, description="Expected `iss`.")
     token_audience: str = Field("model-studio", min_length=1, description="Expected `aud`.")
+    refresh_token_lifetime_s: int = Field(
+        86400, ge=60, le=31_536_000, description="Life of a refresh token, in seconds."
+    )
     token_lifetime_s: int = Field(900, ge=60, le=86400, description="Life of tokens issued here, in seconds.")
 
     # Limits.
+    sign_in_limit_per_minute: int = Field(20, ge=1, description="Sign-ins per client address, minute and API process.")
     rate_limit_per_minute: int = Field(1200, ge=1, description="Calls per caller, minute and API process.")
     sockets_per_caller: int = Field(50, ge=1, description="Open sockets per caller and API process.")
     queue_limit: int = Field(100, ge=1, description="Queued runs per organization.")

@@ -1,9 +1,9 @@
-"""Revoked tokens, and tickets for clients that cannot set headers."""
+"""API keys and what they sign in, revoked tokens, and tickets for clients that cannot set headers."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String
+from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from studio.db.declarative import Row
@@ -29,3 +29,36 @@ class TicketRow(Row):
     model_id: Mapped[str | None] = mapped_column(String(16))
     run_id: Mapped[str | None] = mapped_column(String(32))
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class ApiKeyRow(Row):
+    """A key a service account signs in with; only the hash of its secret is kept."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index("ix_api_keys_listing", "organization", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    organization: Mapped[str] = mapped_column(String(63))
+    name: Mapped[str] = mapped_column(String(120))
+    service_account: Mapped[str] = mapped_column(String(128))
+    secret_hash: Mapped[str] = mapped_column(String(64))
+    permissions: Mapped[list[str]]
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(128))
+
+
+class RefreshTokenRow(Row):
+    """A refresh token and the access token it came with; ``family`` joins all that one sign-in led to."""
+
+    __tablename__ = "refresh_tokens"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    organization: Mapped[str] = mapped_column(String(63))
+    key_id: Mapped[str] = mapped_column(String(16), index=True)
+    family: Mapped[str] = mapped_column(String(36), index=True)
+    access_token_id: Mapped[str] = mapped_column(String(36), index=True)
+    access_expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    used_at: Mapped[datetime | None]

@@ -4,7 +4,15 @@ import re
 import secrets
 from datetime import datetime
 
-PREFIXES = {"model": "mdl", "dataset": "ds", "deployment": "dep", "batch": "bat", "job": "job", "key": "key"}
+PREFIXES = {
+    "model": "mdl",
+    "dataset": "ds",
+    "deployment": "dep",
+    "batch": "bat",
+    "job": "job",
+    "key": "key",
+    "service_account": "svc",
+}
 
 
 def new_id(thing: str) -> str:

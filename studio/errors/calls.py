@@ -1,6 +1,6 @@
 """What is wrong with a call itself: its token, its shape, how many there are of them."""
 
-from studio.errors.kinds import Conflict, InvalidInput, Unauthenticated
+from studio.errors.kinds import Conflict, InvalidInput, NotFound, Unauthenticated
 
 
 class TokenMissing(Unauthenticated):
@@ -39,3 +39,22 @@ class IdempotencyInProgress(Conflict):
     code = "idempotency_in_progress"
 
     retry_after_s = 1
+
+
+class InvalidApiKey(Unauthenticated):
+    code = "invalid_api_key"
+
+
+class InvalidRefreshToken(Unauthenticated):
+    code = "invalid_refresh_token"
+
+
+class ApiKeyNotFound(NotFound):
+    code = "api_key_not_found"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no API key {key_id!r}.")
+
+
+class AlreadyMember(Conflict):
+    code = "already_member"

@@ -61,6 +61,9 @@ class Edge:
         open_stores: Opens stores.
         identifier: Reads tokens.
         limiter: Counts calls.
+        sign_in_limiter: Counts sign-ins per address.
+        find_caller: Who calls a public operation that changes something, by the credentials in its body. Raises
+            Unauthenticated.
         admit: Refuses a revoked token, and makes a person a member at the first call.
         find_access: How the caller stands to a model; None where it may not know the model exists.
         has_any_role: Whether the caller has a role on any model.
@@ -73,6 +76,8 @@ class Edge:
     open_stores: OpenStores
     identifier: Identifier
     limiter: CallLimiter
+    sign_in_limiter: CallLimiter
+    find_caller: Callable[[Mapping[str, Any]], Actor]
     admit: Callable[[Stores, Origin], None]
     find_access: Callable[[Stores, str], Access | None]
     has_any_role: Callable[[Stores], bool]

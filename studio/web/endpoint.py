@@ -28,7 +28,7 @@ from studio.web.reading import etag_matches, load_body, load_query, negotiate
 
 View = Callable[..., Any]
 NEEDED_FOR_A_NEW_MODEL = Needs.parse("model:write")
-KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control")
 
 _views: dict[str, View] = {}  # by operation id
 
@@ -107,6 +107,9 @@ def endpoint(
 
 def _answer(operation: Operation, view: View, args: dict[str, Any]) -> Response:
     edge, origin = current_edge(), current_origin()
+    if operation.needs.is_public and operation.writes:
+        edge.sign_in_limiter.count(origin.ip_address or "")
+        return _write(operation, view, edge, edge.find_caller, origin, args)
     if operation.needs.is_public:
         return _answer_public(operation, view, args)
     actor = edge.identifier.identify(request.headers.get("Authorization"))
@@ -117,7 +120,7 @@ def _answer(operation: Operation, view: View, args: dict[str, Any]) -> Response:
             return _read(operation, view, Context(stores, actor, origin), args)
     with edge.open_stores(actor, write=False) as stores:
         _authorize(edge, stores, origin, operation, args)
-    return _write(operation, view, edge, actor, origin, args)
+    return _write(operation, view, edge, lambda body: actor, origin, args)
 
 
 def authorize(edge: Edge, stores: Stores, origin: Origin, needs: Needs, model_id: str | None) -> None:
@@ -177,16 +180,23 @@ def _read(operation: Operation, view: View, ctx: Context, args: dict[str, Any]) 
 
 
 def _write(
-    operation: Operation, view: View, edge: Edge, actor: Actor, origin: Origin, args: dict[str, Any]
+    operation: Operation,
+    view: View,
+    edge: Edge,
+    find_caller: Callable[[Mapping[str, Any]], Actor],
+    origin: Origin,
+    args: dict[str, Any],
 ) -> Response:
     media_type = negotiate(operation)
     if operation.query is not None:
         args["query"] = load_query(operation)
+    body: dict[str, Any] = {}
     body_hash = ""
     if operation.takes_body:
         body, body_hash = load_body(operation, current_app.config["STUDIO_DATASET_LIMIT_BYTES"])
         if operation.body is not None or operation.form is not None:
             args["body"] = body
+    actor = find_caller(body)
     repeat = _claim(operation, edge, actor, body_hash)
     if isinstance(repeat, KeptAnswer):
         headers = {**repeat.headers, "Idempotency-Replayed": "true"}
@@ -198,13 +208,16 @@ def _write(
             response = _respond(operation, view(ctx, **args), media_type)
             if operation.audit is not None and stores.note is not None:
                 edge.append_audit(stores, operation.audit, stores.note, origin)
-            if repeat is not None and operation.writes:
+            if repeat is not None and operation.writes and response.status_code < 400:
                 repeat.keep(stores, _to_keep(response))
     except BaseException:
         if repeat is not None:
             repeat.release(lambda: edge.open_stores(actor, write=True))
         raise
-    if repeat is not None and not operation.writes:
+    if response.status_code >= 400:
+        if repeat is not None:
+            repeat.release(lambda: edge.open_stores(actor, write=True))
+    elif repeat is not None and not operation.writes:
         with edge.open_stores(actor, write=True) as stores:
             repeat.keep(stores, _to_keep(response))
     return response  # only after the commit
@@ -241,6 +254,7 @@ def _respond(operation: Operation, result: Any, media_type: str) -> Response:
         return Response(status=operation.status)
     payload = _dump(operation, result)
     response = Response(payload, operation.status, mimetype=media_type if media_type else JSON)
+    response.headers.update(operation.headers)
     if operation.has_etag:
         response.headers["ETag"] = _etag_of(payload, result)
     if operation.location is not None:
@@ -261,8 +275,10 @@ def _etag_of(payload: bytes, result: Any) -> str:
 
 
 def _location_of(template: str, payload: bytes) -> str:
-    told = {**(request.view_args or {}), **orjson.loads(payload)}
-    return template.format(**{name: quote(str(value), safe="") for name, value in told.items()})
+    """The address of a template; a value that is an address itself stays as it is."""
+    told = {name: str(value) for name, value in {**(request.view_args or {}), **orjson.loads(payload)}.items()}
+    quoted = {name: value if value.startswith("/") else quote(value, safe="") for name, value in told.items()}
+    return template.format(**quoted)
 
 
 def _stream(download: Download) -> Response:

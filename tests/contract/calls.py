@@ -65,6 +65,54 @@ def nothing(place):
     return Call()
 
 
+@prepares("auth.token_issue")
+def token_issue(place):
+    keys = [place.make_api_key().api_key for _ in range(2)]
+    body, other = ({"json": {"grant_type": "api_key", "api_key": key}} for key in keys)
+    return Call(body=body, other=other)
+
+
+@prepares("api_key.create")
+def api_key_create(place):
+    body, other = ({"json": {"name": name, "permissions": ["model:read"]}} for name in ("nightly", "hourly"))
+    return Call(body=body, other=other)
+
+
+@prepares("api_key.list")
+def api_key_list(place):
+    place.make_api_key()
+    return Call()
+
+
+@prepares("api_key.delete")
+def api_key_delete(place):
+    return Call(path={"key_id": place.make_api_key().row.id})
+
+
+@prepares("member.list")
+def member_list(place):
+    place.admin()
+    return Call(query={"search": "example.org", "page_size": 5})
+
+
+@prepares("member.add")
+def member_add(place):
+    users = [place.name("new").replace(" ", "-") for _ in range(2)]
+    body, other = ({"json": {"user_id": user, "email": f"{user}@example.com"}} for user in users)
+    return Call(body=body, other=other)
+
+
+@prepares("organization_config.get")
+def organization_config_get(place):
+    return Call()
+
+
+@prepares("organization_config.replace")
+def organization_config_replace(place):
+    trials = int(place.name("trials").split()[1]) % 9000 + 1
+    return Call(body={"json": {"overrides": {"search": {"max_trials": trials}}}})
+
+
 @prepares("model.create")
 def model_create(place):
     body = {

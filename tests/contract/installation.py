@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from studio.app import create_app
 from studio.audit.tables import AuditRow
+from studio.auth import service as auth
 from studio.backends.execution.local_processes import LocalProcesses
 from studio.backends.mlflow.environment import environment_of
 from studio.backends.serving.supervisor import HostSupervisor
@@ -142,6 +143,13 @@ class Installation:
             if private:
                 stores.db.get(ModelRow, model.id).visibility = "private"
             return model.id
+
+    def make_api_key(self, permissions=("model:read",)):
+        """A new API key, with its secret."""
+        with self.open() as stores:
+            made = auth.create_api_key(stores, name=self.name("Key"), permissions=permissions, expires_in_days=1)
+            stores.db.expunge(made.row)
+            return made
 
     def start_run(self):
         """Ids of a new model and of its queued run."""

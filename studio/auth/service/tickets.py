@@ -1,4 +1,4 @@
-"""Revokes tokens; hands out and takes back stream tickets."""
+"""Hands out and takes back stream tickets."""
 
 import hashlib
 import secrets
@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from studio.auth.tables import RevokedTokenRow, TicketRow
+from studio.auth.tables import TicketRow
 from studio.backends.stores import Stores
-from studio.clock import format_time
 from studio.domain.actors import Actor, pack_actor, unpack_actor
-from studio.errors import InvalidInput, TokenInvalid, TokenRevoked
+from studio.errors import TokenInvalid
 
 TICKET_LIFE = timedelta(seconds=30)
-LEEWAY = timedelta(seconds=60)  # more than the clock leeway tokens are checked with
 
 
 @dataclass(frozen=True)
@@ -35,37 +32,6 @@ class Ticket:
     run_id: str | None
     expires_in: int
     expires_at: datetime
-
-
-def check_not_revoked(stores: Stores) -> None:
-    """Refuse an actor whose token was revoked.
-
-    Raises:
-        TokenRevoked: It was.
-    """
-    token_id = stores.actor.token_id
-    if token_id is None:
-        return
-    if stores.db.get(RevokedTokenRow, (stores.organization, token_id)) is not None:
-        raise TokenRevoked("The token was revoked; get a new one.")
-
-
-def revoke_token(stores: Stores) -> None:
-    """Revoke the token of the call, until it expires; safe to repeat.
-
-    Raises:
-        InvalidInput: It has no id to revoke it by.
-    """
-    actor = stores.actor
-    if actor.token_id is None or actor.expires_at is None:
-        raise InvalidInput("A token without `jti` cannot be revoked singly.", fields=[("Authorization", "no jti")])
-    dialect = sqlite if stores.db.get_bind().dialect.name == "sqlite" else postgresql
-    stores.db.execute(
-        dialect.insert(RevokedTokenRow)
-        .values(organization=actor.organization, token_id=actor.token_id, expires_at=actor.expires_at)
-        .on_conflict_do_nothing()
-    )
-    stores.record_change(None, token_id=actor.token_id, expires_at=format_time(actor.expires_at))
 
 
 def create_ticket(stores: Stores, *, model_id: str | None, run_id: str | None) -> Ticket:
@@ -106,12 +72,6 @@ def redeem_ticket(session: Session, ticket: str, now: datetime) -> tuple[Actor, 
     if taken is None or taken.expires_at < now:
         raise TokenInvalid("The ticket is unknown, used or over; get a new one.")
     return unpack_actor(taken.actor), taken.model_id, taken.run_id
-
-
-def forget_expired(stores: Stores) -> None:
-    """Remove tickets and revocations past their time; safe to repeat."""
-    stores.db.execute(delete(TicketRow).where(TicketRow.expires_at < stores.now()))
-    stores.db.execute(delete(RevokedTokenRow).where(RevokedTokenRow.expires_at < stores.now() - LEEWAY))
 
 
 def _hash(secret: str) -> str:

@@ -1,0 +1,150 @@
+"""Who belongs to an organization: makes members of first callers, adds, lists and finds them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from studio.audit import service as audit
+from studio.backends.stores import Stores
+from studio.domain.actors import ActorType, system_actor
+from studio.domain.pages import Page
+from studio.errors import AlreadyMember
+from studio.organizations.tables import MemberRow
+
+SEEN_PRECISION = timedelta(minutes=5)  # last_seen_at is not worth a write per call
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody of the organization.
+
+    Attributes:
+        type: ``user`` or ``service``.
+        first_seen_at: The first authenticated call; None for one who was added and has made none.
+        added_by: User id of who added it, ``system`` for the service at the first call.
+    """
+
+    user_id: str
+    email: str | None
+    type: str
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+    added_by: str
+
+
+def is_up_to_date(stores: Stores) -> bool:
+    """True when the caller is a member, and seen lately enough."""
+    seen = stores.db.scalar(
+        select(MemberRow.last_seen_at).where(
+            MemberRow.organization == stores.organization, MemberRow.user_id == stores.actor.user_id
+        )
+    )
+    return seen is not None and stores.now() - seen < SEEN_PRECISION
+
+
+def provision_member(stores: Stores, *, request_id: str | None = None, ip_address: str | None = None) -> None:
+    """Make the caller a member at the first call, and note that it was seen; safe to repeat and to race.
+
+    Args:
+        stores: Stores opened for writing, for the caller.
+        request_id: Id of the call, for the audit.
+        ip_address: Where it came from.
+    """
+    actor, now = stores.actor, stores.now()
+    dialect = sqlite if stores.db.get_bind().dialect.name == "sqlite" else postgresql
+    kind = ActorType.USER if actor.email else ActorType.SERVICE
+    added = stores.db.execute(
+        dialect.insert(MemberRow)
+        .values(
+            organization=actor.organization, user_id=actor.user_id, email=actor.email, type=str(kind),
+            first_seen_at=now, last_seen_at=now, added_by="system",
+        )
+        .on_conflict_do_nothing()
+        .returning(MemberRow.user_id)
+    ).first()  # fmt: skip
+    if added is None:
+        row = stores.db.get(MemberRow, (actor.organization, actor.user_id))
+        assert row is not None
+        row.first_seen_at, row.last_seen_at = row.first_seen_at or now, now
+        row.email = actor.email or row.email
+        return
+    audit.append_entry(
+        stores, "organization.member_added", model_id=None,
+        details={"user_id": actor.user_id, "email": actor.email, "type": str(kind)},
+        actor=system_actor(actor.organization), request_id=request_id, ip_address=ip_address,
+    )  # fmt: skip
+
+
+def find_member_by_email(stores: Stores, email: str) -> str | None:
+    """User id of the organization's member with an address, whatever its case; the one seen last of several."""
+    if "\0" in email:
+        return None
+    query = (
+        select(MemberRow.user_id)
+        .where(MemberRow.organization == stores.organization, func.lower(MemberRow.email) == func.lower(email))
+        .order_by(MemberRow.last_seen_at.is_(None), MemberRow.last_seen_at.desc(), MemberRow.user_id)
+        .limit(1)
+    )
+    return stores.db.scalar(query)
+
+
+def list_emails(stores: Stores, user_ids: Collection[str]) -> dict[str, str | None]:
+    """Addresses of members by user id; None for a service account."""
+    query = select(MemberRow.user_id, MemberRow.email).where(
+        MemberRow.organization == stores.organization, MemberRow.user_id.in_(user_ids)
+    )
+    return {row.user_id: row.email for row in stores.db.execute(query)}
+
+
+def list_members(stores: Stores, *, search: str | None, page: int, page_size: int) -> Page:
+    """One page of the organization's members, by user id.
+
+    Args:
+        stores: Open stores.
+        search: Only those whose address or id holds it, whatever its case.
+        page: Which page, from 1.
+        page_size: Longest page.
+    """
+    query = select(MemberRow).where(MemberRow.organization == stores.organization)
+    if search is not None:
+        word = search.replace("\0", "").lower()
+        columns = (func.lower(MemberRow.email), func.lower(MemberRow.user_id))
+        query = query.where(or_(*(column.contains(word, autoescape=True) for column in columns)))
+    total = stores.db.scalar(select(func.count()).select_from(query.subquery())) or 0
+    rows = stores.db.scalars(query.order_by(MemberRow.user_id).offset((page - 1) * page_size).limit(page_size))
+    return Page(total, page, page_size, [_member_of(row) for row in rows])
+
+
+def add_member(stores: Stores, *, user_id: str, email: str) -> Member:
+    """Make somebody a member before the first call, which then finds the membership.
+
+    Args:
+        stores: Open stores.
+        user_id: The ``sub`` of the tokens to come.
+        email: An address no member has.
+
+    Raises:
+        AlreadyMember: There is a member of that id or address.
+    """
+    key = (stores.organization, user_id)
+    if stores.db.get(MemberRow, key) is not None or find_member_by_email(stores, email) is not None:
+        raise AlreadyMember("The organization has a member of this id or address.")
+    row = MemberRow(
+        organization=stores.organization, user_id=user_id, email=email, type=str(ActorType.USER),
+        first_seen_at=None, last_seen_at=None, added_by=stores.actor.user_id or "",
+    )  # fmt: skip
+    stores.db.add(row)
+    try:
+        stores.db.flush()
+    except IntegrityError as error:  # another call at once, or the member's own first
+        raise AlreadyMember("The organization has a member of this id or address.") from error
+    stores.record_change(None, user_id=user_id, email=email, type=row.type)
+    return _member_of(row)
+
+
+def _member_of(row: MemberRow) -> Member:
+    return Member(row.user_id, row.email, row.type, row.first_seen_at, row.last_seen_at, row.added_by)
