@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -96,20 +96,6 @@ def create_app(config: Config, runtime: Runtime | None = None) -> Flask:
 def make_edge(app: Flask, runtime: Runtime) -> Edge:
     """What the edge needs of the rooms."""
 
-    seen: dict[tuple[str, str | None], datetime] = {}
-
-    def admit(stores: Stores, origin: Origin) -> None:
-        auth.check_not_revoked(stores)
-        caller = (stores.organization, stores.actor.user_id)
-        if caller in seen and stores.now() - seen[caller] < organizations.SEEN_PRECISION:
-            return  # noted lately: what follows would ask the database at every call
-        if not organizations.is_up_to_date(stores):
-            with runtime.open_stores(stores.actor, write=True) as apart:
-                organizations.provision_member(apart, request_id=origin.request_id, ip_address=origin.ip_address)
-        if len(seen) >= REMEMBERED_CALLERS:
-            seen.clear()
-        seen[caller] = stores.now()
-
     def find_caller(credentials: Mapping[str, Any]) -> Actor:
         with runtime.database.transaction(write=False) as session:
             return auth.find_caller(session, credentials, runtime.clock())
@@ -131,7 +117,7 @@ def make_edge(app: Flask, runtime: Runtime) -> Edge:
         limiter=CallLimiter(config.rate_limit_per_minute),
         sign_in_limiter=CallLimiter(config.sign_in_limit_per_minute),
         find_caller=find_caller,
-        admit=admit,
+        admit=make_admission(runtime),
         find_access=models.find_access,
         has_any_role=models.has_any_role,
         append_audit=append_audit,
@@ -139,6 +125,25 @@ def make_edge(app: Flask, runtime: Runtime) -> Edge:
         sockets=Sockets(config.sockets_per_caller),
         seal=Fernet(_key_from(config.signing_secret.get_secret_value(), "kept answers")),
     )
+
+
+def make_admission(runtime: Runtime) -> Callable[[Stores, Origin], None]:
+    """What lets a known caller in: refuses a revoked token, and makes a person a member at the first call."""
+    seen: dict[tuple[str, str | None], datetime] = {}
+
+    def admit(stores: Stores, origin: Origin) -> None:
+        auth.check_not_revoked(stores)
+        caller = (stores.organization, stores.actor.user_id)
+        if caller in seen and stores.now() - seen[caller] < organizations.SEEN_PRECISION:
+            return  # noted lately: what follows would ask the database at every call
+        if not organizations.is_up_to_date(stores):
+            with runtime.open_stores(stores.actor, write=True) as apart:
+                organizations.provision_member(apart, request_id=origin.request_id, ip_address=origin.ip_address)
+        if len(seen) >= REMEMBERED_CALLERS:
+            seen.clear()
+        seen[caller] = stores.now()
+
+    return admit
 
 
 def _key_from(secret: str, purpose: str) -> bytes:

@@ -67,9 +67,9 @@ def nothing(place):
 
 @prepares("auth.token_issue")
 def token_issue(place):
-    keys = [place.make_api_key().api_key for _ in range(2)]
-    body, other = ({"json": {"grant_type": "api_key", "api_key": key}} for key in keys)
-    return Call(body=body, other=other)
+    first = {"grant_type": "api_key", "api_key": place.make_api_key().api_key}
+    again = {"grant_type": "refresh_token", "refresh_token": place.sign_in(first["api_key"]).refresh_token}
+    return Call(body={"json": first}, other={"json": again})
 
 
 @prepares("api_key.create")

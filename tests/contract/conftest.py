@@ -26,6 +26,7 @@ def place(request, tmp_path_factory):
             runtime_folder=Path(sockets),
             signing_secret=SECRET,
             rate_limit_per_minute=1_000_000,
+            sign_in_limit_per_minute=1_000_000,
             queue_limit=100_000,
         )
         with contextlib.closing(Installation(config.prepare_folders())) as place:

@@ -151,6 +151,11 @@ class Installation:
             stores.db.expunge(made.row)
             return made
 
+    def sign_in(self, api_key):
+        """What an API key is good for."""
+        with self.open() as stores:
+            return auth.sign_in(stores, {"api_key": api_key})
+
     def start_run(self):
         """Ids of a new model and of its queued run."""
         model_id = self.make_model(dataset=True)

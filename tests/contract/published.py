@@ -43,6 +43,7 @@ ON_A_MODEL = {
     "owner": ({"organization:admin"}, {"owner"}),
 }
 OF_THE_ORGANIZATION = {
+    "model:read or organization:viewer": ({"model:read", "organization:viewer", "organization:admin"}, set()),
     "model:read": ({"model:read", "organization:viewer", "organization:admin"}, set()),
     "model:write": ({"model:write", "organization:admin"}, set()),
     "dataset:read": ({"dataset:read", "organization:admin"}, set()),

@@ -27,6 +27,7 @@ def shared(place):
         "version_id": version_id,
         "dataset_id": place.make_dataset(),
         "user_id": "owner-1",
+        "key_id": place.make_api_key().row.id,
     }
 
 
@@ -39,6 +40,7 @@ def private(place):
         "run_id": "run-20260503-9f31aa",
         "version_id": place.add_version(model_id),
         "user_id": "owner-1",
+        "key_id": place.make_api_key().row.id,
     }
 
 
@@ -121,7 +123,7 @@ def test_any_token_suffices(place, promise):
 def test_another_organizations_things_are_as_unknown_ones(place, shared, promise):
     stranger = place.headers("stranger", ADMIN, org=OTHERS)
     kind = promise.parameters[0].removesuffix("_id")
-    wanted = (404, f"{kind}_not_found")
+    wanted = (404, f"{'api_key' if kind == 'key' else kind}_not_found")
     assert place.refusal(promise, Call(path=shared), stranger) == wanted
     unknown = {**shared, promise.parameters[0]: new_id(kind)}
     assert place.refusal(promise, Call(path=unknown), stranger) == wanted

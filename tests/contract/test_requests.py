@@ -37,6 +37,7 @@ def ids(place):
         "version_id": version_id,
         "dataset_id": place.make_dataset(),
         "user_id": "owner-1",
+        "key_id": place.make_api_key().row.id,
     }
 
 
