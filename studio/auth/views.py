@@ -19,7 +19,7 @@ bp = Blueprint("auth", __name__, url_prefix="/api/v1/auth")
 
 @endpoint(
     bp, "auth.token_issue", "POST", "/token", needs="public", audit="auth.token_issued",
-    body=TokenBody(), returns=TokenOut(), headers={"Cache-Control": "no-store"},
+    body=TokenBody(), returns=TokenOut(),
 )  # fmt: skip
 def sign_in(ctx: Context, body: dict[str, Any]) -> dict[str, Any] | Response:
     """Get tokens for an API key, or for the refresh token of an earlier sign-in."""
@@ -51,7 +51,6 @@ def revoke_token(ctx: Context) -> None:
 @endpoint(
     bp, "api_key.create", "POST", "/api-keys", needs="organization:admin", audit="auth.api_key_created", status=201,
     body=ApiKeyBody(), returns=NewApiKeyOut(), location="/api/v1/auth/api-keys/{key_id}",
-    headers={"Cache-Control": "no-store"},
 )  # fmt: skip
 def create_api_key(ctx: Context, body: dict[str, Any]) -> service.NewApiKey:
     """Make an API key; it is shown in this answer only."""

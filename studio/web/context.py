@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from flask import Flask, current_app, request
+from flask import Flask, current_app, g, request
 
 from studio.backends.stores import Note, Stores
 from studio.domain.actors import Actor
@@ -104,6 +104,17 @@ def current_edge() -> Edge:
     """The application's edge."""
     edge: Edge = current_app.extensions["studio"]
     return edge
+
+
+def note_actor(actor: Actor) -> None:
+    """Keep who makes the request being answered, for the logs."""
+    g.studio_actor = actor
+
+
+def current_actor() -> Actor | None:
+    """Who makes the request being answered; None while that is not known."""
+    actor: Actor | None = g.get("studio_actor")
+    return actor
 
 
 def find_origin(environ: Mapping[str, Any]) -> Origin:

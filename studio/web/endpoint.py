@@ -21,14 +21,14 @@ from studio.backends.stores import Stores
 from studio.domain.actors import Actor
 from studio.domain.permissions import Access, Needs
 from studio.errors import Forbidden, ModelNotFound, PreconditionFailed
-from studio.web.context import Context, Edge, Origin, current_edge, current_origin
+from studio.web.context import Context, Edge, Origin, current_edge, current_origin, note_actor
 from studio.web.idempotency import KeptAnswer, Repeat, claim
 from studio.web.operation import JSON, Operation, describe
 from studio.web.reading import etag_matches, load_body, load_query, negotiate
 
 View = Callable[..., Any]
 NEEDED_FOR_A_NEW_MODEL = Needs.parse("model:write")
-KEPT_HEADERS = ("Content-Type", "Location", "ETag", "Cache-Control")
+KEPT_HEADERS = ("Content-Type", "Location", "ETag")
 
 _views: dict[str, View] = {}  # by operation id
 
@@ -113,6 +113,7 @@ def _answer(operation: Operation, view: View, args: dict[str, Any]) -> Response:
     if operation.needs.is_public:
         return _answer_public(operation, view, args)
     actor = edge.identifier.identify(request.headers.get("Authorization"))
+    note_actor(actor)
     edge.limiter.count(f"{actor.organization}/{actor.user_id}")
     if operation.method == "GET":
         with edge.open_stores(actor, write=False) as stores:
@@ -254,7 +255,6 @@ def _respond(operation: Operation, result: Any, media_type: str) -> Response:
         return Response(status=operation.status)
     payload = _dump(operation, result)
     response = Response(payload, operation.status, mimetype=media_type if media_type else JSON)
-    response.headers.update(operation.headers)
     if operation.has_etag:
         response.headers["ETag"] = _etag_of(payload, result)
     if operation.location is not None:

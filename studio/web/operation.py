@@ -53,7 +53,6 @@ class Operation:
         has_etag: True when the answer carries a strong ETag.
         current: View that reads what this operation changes, for ``If-Match``, or the operation id of another room's.
         or_where: Lets in a caller whom ``needs`` refuses, given the open stores and the parameters of the path.
-        headers: Headers of every answer that succeeds.
         makes_model: True when it makes another model: ``model:write`` must then be held in the organization, as a role
             on the model of the path says nothing of new ones.
         renders: Further media types of the answer, each with the view that makes its bytes.
@@ -76,7 +75,6 @@ class Operation:
     has_etag: bool = False
     current: Callable[..., Any] | str | None = None
     or_where: Callable[..., bool] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
     makes_model: bool = False
     renders: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     media_types: tuple[str, ...] = (JSON,)
