@@ -12,6 +12,7 @@ from studio.version import VERSION
 # Name: module:command, and what help says of it.
 COMMANDS = {
     "api": ("studio.commands.api:api", "Serve the API alone."),
+    "audit": ("studio.commands.audit:audit", "Prove that nobody touched the audit log."),
     "db": ("studio.commands.db:db", "Look after the databases."),
     "demo": ("studio.commands.demo:demo", "Go the whole way on real data."),
     "token": ("studio.commands.token:token", "Make access tokens."),

@@ -15,7 +15,7 @@ from studio.audit.tables import AuditHeadRow, AuditRow
 from studio.backends.stores import Stores
 from studio.clock import format_time
 from studio.domain.actors import Actor, ActorType
-from studio.domain.audit import ACTIONS, FIRST_HASH, AuditActor, AuditEntry
+from studio.domain.audit import ACTIONS, FIRST_HASH, AuditActor, AuditEntry, entry_id
 from studio.domain.pages import Page
 from studio.errors import InvalidInput, InvalidRange
 
@@ -134,20 +134,29 @@ def each_entry(stores: Stores, wanted: AuditFilter) -> Iterator[AuditEntry]:
         yield _entry_of(row)
 
 
+def list_organizations(stores: Stores) -> list[str]:
+    """Slugs of all organizations that have a chain, or what is left of one; whoever asks looks after all of them."""
+    entries, heads = select(AuditRow.organization), select(AuditHeadRow.organization)
+    return sorted(stores.db.scalars(entries.union(heads)))
+
+
 def verify_chain(stores: Stores) -> Verdict:
-    """Recompute the organization's whole chain."""
-    query = select(AuditRow).where(AuditRow.organization == stores.organization).order_by(AuditRow.number)
+    """Recompute the organization's whole chain, while others may go on appending to it."""
+    mine = AuditHeadRow.organization == stores.organization
+    head = select(AuditHeadRow.number, AuditHeadRow.hash).where(mine)
+    found = stores.db.execute(head).one_or_none()
+    last_number, last_hash = (found.number, found.hash) if found else (0, FIRST_HASH)
     count, previous, first_invalid = 0, FIRST_HASH, None
-    for row in stores.db.scalars(query.execution_options(yield_per=BATCH)):
+    for row, number, hash_ in stores.db.execute(_select_chain(stores).execution_options(yield_per=BATCH)):
+        last_number, last_hash = number or 0, hash_ or FIRST_HASH
         count += 1
-        entry = _entry_of(row)
-        sound = entry.number == count and entry.previous_hash == previous and entry.hash == hash_of(entry)
-        if not sound and first_invalid is None:
-            first_invalid = entry.id
-        previous = entry.hash
-    head = stores.db.get(AuditHeadRow, stores.organization)
-    if first_invalid is None and head is not None and (head.number, head.hash) != (count, previous):
-        first_invalid = f"aud-{count + 1:010d}"  # the newest were cut off
+        if first_invalid is None and not _follows(row, count, previous):
+            first_invalid = entry_id(row.number)
+        previous = row.hash
+    if first_invalid is None and count != last_number:  # the newest were cut off, or some were put behind them
+        first_invalid = entry_id(min(count, last_number) + 1)
+    elif first_invalid is None and previous != last_hash:
+        first_invalid = entry_id(max(count, 1))
     return Verdict(first_invalid is None, count, first_invalid)
 
 
@@ -188,6 +197,24 @@ def _select(stores: Stores, wanted: AuditFilter) -> Select[AuditRow]:
         if value is not None:
             query = query.where(column == value)
     return query.order_by(AuditRow.number.desc() if wanted.newest_first else AuditRow.number)
+
+
+def _select_chain(stores: Stores) -> Select[AuditRow, int | None, str | None]:
+    """Every entry with the head as it is in the same snapshot: an entry appended meanwhile is in both or in none."""
+    mine = AuditHeadRow.organization == stores.organization
+    number = select(AuditHeadRow.number).where(mine).scalar_subquery()
+    hash_ = select(AuditHeadRow.hash).where(mine).scalar_subquery()
+    query = select(AuditRow, number, hash_).where(AuditRow.organization == stores.organization)
+    return query.order_by(AuditRow.number)
+
+
+def _follows(row: AuditRow, number: int, previous: str) -> bool:
+    """Whether an entry is the one of this number, follows the one before, and has the hash of what it tells."""
+    try:
+        expected = hash_of(_entry_of(row))
+    except (ValueError, TypeError):  # what the service writes can be read again
+        return False
+    return row.number == number and row.previous_hash == previous and row.hash == expected
 
 
 def _before(moment: datetime, span: timedelta) -> datetime:

@@ -72,6 +72,11 @@ class AuditActor:
     type: ActorType
 
 
+def entry_id(number: int) -> str:
+    """The id of the entry at a position of a chain."""
+    return f"aud-{number:010d}"
+
+
 @dataclass(frozen=True)
 class AuditEntry:
     """One line of an organization's audit log.
@@ -96,4 +101,4 @@ class AuditEntry:
     @property
     def id(self) -> str:
         """``aud-`` and the number in ten digits."""
-        return f"aud-{self.number:010d}"
+        return entry_id(self.number)
