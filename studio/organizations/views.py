@@ -28,7 +28,7 @@ def list_members(ctx: Context, query: dict[str, Any]) -> Page:
 
 @endpoint(
     bp, "member.add", "POST", "/members", needs="organization:admin", audit="organization.member_added", status=201,
-    body=MemberBody(), returns=MemberOut(), location="/api/v1/organization/members/{user_id}",
+    body=MemberBody(), returns=MemberOut(), location="/api/v1/organization/members?search={user_id}",
 )  # fmt: skip
 def add_member(ctx: Context, body: dict[str, Any]) -> service.Member:
     """Add a member before its first call."""

@@ -100,10 +100,19 @@ def delete_api_key(stores: Stores, key_id: str) -> None:
     Raises:
         ApiKeyNotFound: There is none.
     """
-    row = get_api_key(stores, key_id)
+    get_api_key(stores, key_id)
+    row = lock_api_key(stores, key_id)
+    if row is None:
+        raise ApiKeyNotFound(key_id)
     revoke_refresh_tokens(stores, RefreshTokenRow.key_id == key_id)
     stores.record_change(None, key_id=key_id, name=row.name, service_account=row.service_account)
     stores.db.delete(row)
+
+
+def lock_api_key(stores: Stores, key_id: str) -> ApiKeyRow | None:
+    """The key as it now is, kept until the transaction ends: a sign-in must not slip past a deletion of its key."""
+    query = select(ApiKeyRow).where(ApiKeyRow.id == key_id, ApiKeyRow.organization == stores.organization)
+    return stores.db.scalars(query.with_for_update().execution_options(populate_existing=True)).first()
 
 
 def prefix_of(key_id: str) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from studio.auth.service.api_keys import MARK, hash_of
+from studio.auth.service.api_keys import MARK, hash_of, lock_api_key
 from studio.auth.service.revocations import revoke_refresh_tokens
 from studio.auth.tables import ApiKeyRow, RefreshTokenRow
 from studio.backends.stores import Stores
@@ -88,14 +88,16 @@ def sign_in(stores: Stores, credentials: Mapping[str, str]) -> Grant | None:
     """
     family = str(uuid.uuid4())
     if "api_key" in credentials:
-        key = _find_key(stores.db, credentials["api_key"])
+        found = _find_key(stores.db, credentials["api_key"])
+        key = lock_api_key(stores, found.id) if found is not None else None
         if key is None:
             raise InvalidApiKey("The API key is unknown, deleted or expired.")
     else:
         query = select(RefreshTokenRow).where(RefreshTokenRow.hash == hash_of(credentials["refresh_token"]))
-        used = stores.db.scalars(query.with_for_update().execution_options(populate_existing=True)).first()
-        key = stores.db.get(ApiKeyRow, used.key_id) if used is not None else None
-        if used is None or key is None:
+        known = stores.db.scalars(query).first()
+        key = lock_api_key(stores, known.key_id) if known is not None else None  # its lock orders all of a key's calls
+        used = stores.db.scalars(query.execution_options(populate_existing=True)).first() if key is not None else None
+        if used is None or key is None or used.expires_at <= stores.now():
             raise InvalidRefreshToken("The refresh token is unknown, revoked or expired; sign in with the API key.")
         if used.used_at is not None:
             revoke_refresh_tokens(stores, RefreshTokenRow.family == used.family)

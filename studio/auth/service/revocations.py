@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from studio.auth.tables import RefreshTokenRow, RevokedTokenRow, TicketRow
@@ -40,7 +40,9 @@ def revoke_token(stores: Stores) -> None:
     family = select(RefreshTokenRow.family).where(
         RefreshTokenRow.organization == stores.organization, RefreshTokenRow.access_token_id == actor.token_id
     )
-    stores.db.execute(delete(RefreshTokenRow).where(RefreshTokenRow.family.in_(family)))
+    # kept, not deleted: they join the family's other access tokens to their key, whose deletion revokes those
+    ended = update(RefreshTokenRow).where(RefreshTokenRow.family.in_(family), RefreshTokenRow.expires_at > stores.now())
+    stores.db.execute(ended.values(expires_at=stores.now()))
     stores.record_change(None, token_id=actor.token_id, expires_at=format_time(actor.expires_at))
 
 
@@ -63,7 +65,8 @@ def forget_expired(stores: Stores) -> None:
     """Remove tickets, refresh tokens and revocations past their time; safe to repeat."""
     stores.db.execute(delete(TicketRow).where(TicketRow.expires_at < stores.now()))
     stores.db.execute(delete(RevokedTokenRow).where(RevokedTokenRow.expires_at < stores.now() - LEEWAY))
-    stores.db.execute(delete(RefreshTokenRow).where(RefreshTokenRow.expires_at < stores.now()))
+    both_over = (RefreshTokenRow.expires_at < stores.now()) & (RefreshTokenRow.access_expires_at < stores.now())
+    stores.db.execute(delete(RefreshTokenRow).where(both_over))
 
 
 def _refuse(stores: Stores, token_id: str, expires_at: datetime) -> None:
