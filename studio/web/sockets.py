@@ -21,7 +21,7 @@ class Pace:
 
     Attributes:
         ping_s: Seconds between two messages that only show the socket is alive.
-        recheck_s: Seconds between two looks at whether the caller may still listen.
+        recheck_s: Seconds between two looks at whether the caller may still listen; the first comes at any time before.
         stall_s: Seconds a client may take to read what it was sent.
         backlog: Messages a client may be behind.
         backlog_s: Seconds for which it may be further behind, because many messages came at once.

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -109,7 +110,9 @@ class Talk:
         self._whole = whole
         self._socket.wake = self._wake
         now = time.monotonic()
-        self._ping_at, self._check_at = now + self._pace.ping_s, now + self._pace.recheck_s
+        self._ping_at = now + self._pace.ping_s
+        # Sockets opened together, as all are after a restart, must not all ask the database together ever after.
+        self._check_at = now + random.uniform(0, self._pace.recheck_s)  # noqa: S311 - guards nothing
         if isinstance(self._start, LetIn):
             self._start.feed.start(self._wake)
         self._sockets.loop.serve(self)

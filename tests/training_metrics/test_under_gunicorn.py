@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import requests
 
 from tests.training_metrics.conftest import Listener
 
+WORKERS, THREADS = 2, 8
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.slow
 
@@ -40,8 +42,8 @@ def gunicorn(config, runtime):
         "STUDIO_RUNTIME_FOLDER": config.runtime_folder,
         "STUDIO_SIGNING_SECRET": config.signing_secret.get_secret_value(),
         "STUDIO_PORT": port,
-        "STUDIO_API_WORKERS": 2,
-        "STUDIO_API_THREADS": 8,
+        "STUDIO_API_WORKERS": WORKERS,
+        "STUDIO_API_THREADS": THREADS,
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "PROMETHEUS"))}
     command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:app"]
@@ -91,3 +93,18 @@ def test_listeners_of_all_processes_hear_the_same_until_the_service_stops(gunico
         listener.__exit__(None, None, None)
     assert master.wait(timeout=60) == 0
     assert time.monotonic() - began < 60
+
+
+def test_more_sockets_than_request_threads_are_open_and_calls_are_answered(gunicorn, story, headers):
+    port, _ = gunicorn
+    with ExitStack() as stack:
+        count = 3 * WORKERS * THREADS
+        listeners = [stack.enter_context(Listener(url_of(port, story), headers())) for _ in range(count)]
+        for listener in listeners:
+            assert listener.seqs(1) == [1]
+        story.log("heard by all")
+        url = f"http://127.0.0.1:{port}/api/v1/models/{story.model_id}"
+        for _ in range(2 * WORKERS):
+            assert requests.get(url, headers=headers(), timeout=20).status_code == 200
+        for listener in listeners:
+            assert listener.seqs(1) == [2]
