@@ -66,6 +66,16 @@ class Server:
         command = [sys.executable, "-m", "studio.cli", *arguments]
         return subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True).stdout.strip()
 
+    @contextlib.contextmanager
+    def beside(self, module, *arguments):
+        """A Python module runs as a process of its own with the server's environment; gives it, with its output."""
+        command = [sys.executable, "-m", module, *(str(argument) for argument in arguments)]
+        with subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
     def _start(self):
         self._seen = {}
         with self._output.open("ab") as output:
