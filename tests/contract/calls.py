@@ -109,8 +109,17 @@ def organization_config_get(place):
 
 @prepares("organization_config.replace")
 def organization_config_replace(place):
-    trials = int(place.name("trials").split()[1]) % 9000 + 1
-    return Call(body={"json": {"overrides": {"search": {"max_trials": trials}}}})
+    # Each time others of the system's own values: a change, and for the models of other tests none.
+    number = int(place.name("overrides").split()[1])
+    same = {
+        "imbalance": "auto",
+        "compute_shap": False,
+        "export_onnx": False,
+        "keep_best_on_timeout": True,
+        "algorithm": "auto",
+    }
+    chosen = {key: value for place_of, (key, value) in enumerate(same.items()) if number >> place_of & 1}
+    return Call(body={"json": {"overrides": chosen}})
 
 
 @prepares("model.create")
