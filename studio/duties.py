@@ -22,7 +22,7 @@ from studio.notifications.jobs import Postman
 from studio.preparation import prepare_databases
 from studio.runtime import Runtime
 from studio.training import service as training
-from studio.training.jobs import Dispatcher, purge_deleted
+from studio.training.jobs import Dispatcher, purge_deleted, start_due_runs
 from studio.training.jobs.plans import threads_per_run
 from studio.versions import service as versions
 from studio.web.idempotency import forget_old_answers
@@ -89,6 +89,7 @@ class Worker:
         self._postman = Postman(self._runtime.database, config, self._runtime.clock)
         self._duties = [
             Duty("runs", TICK_S, self._dispatch),
+            Duty("schedules", 2.0, self._start_due),
             Duty("changed registries", 2.0, self._reconcile_changed),
             Duty("registries", 120.0, self._reconcile_all),
             Duty("run folders", 30.0, self._dispatcher.sweep),
@@ -153,6 +154,9 @@ class Worker:
 
     def _purge(self) -> None:
         purge_deleted(self._database, self._runtime.open_stores)
+
+    def _start_due(self) -> None:
+        start_due_runs(self._database, self._runtime.open_stores, self._runtime.clock)
 
     def _sweep(self) -> None:
         sweep_incomplete(self._database, self._runtime.open_stores, self._config.data_folder)

@@ -88,3 +88,20 @@ def make_model(stores, name="Late delivery risk", *, dataset=None, **facts) -> M
     model = models.create_model(stores, name=name, **facts)
     stores.note = None
     return model
+
+
+def schedule_of(cron="0 3 * * *", **facts):
+    """What a schedule is set to, by default a run every night in UTC."""
+    return {
+        "trigger": "cron",
+        "cron": cron,
+        "timezone": "UTC",
+        "drift_threshold": None,
+        "min_interval_s": 3600,
+        "is_enabled": True,
+        "label": None,
+        "priority": "normal",
+        "timeout_s": 3600,
+        "config_override": {},
+        **facts,
+    }

@@ -7,6 +7,14 @@ class RunNotFound(NotFound):
     code = "run_not_found"
 
 
+class ScheduleNotFound(NotFound):
+    code = "schedule_not_found"
+
+
+class InvalidCron(InvalidInput):
+    code = "invalid_cron"
+
+
 class RunInProgress(Conflict):
     code = "run_in_progress"
 

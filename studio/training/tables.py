@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from studio.db.declarative import Row
@@ -86,3 +86,30 @@ class WorkerRow(Row):
     id: Mapped[str] = mapped_column(String(255), primary_key=True)
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+class ScheduleRow(Row):
+    """When a model trains by itself; goes with its model.
+
+    ``next_run_at`` is None while nothing will ever be due; ``last_started_at`` is what the least interval counts from.
+    """
+
+    __tablename__ = "training_schedules"
+
+    model_id: Mapped[str] = mapped_column(String(16), ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    organization: Mapped[str] = mapped_column(String(63))
+    is_enabled: Mapped[bool]
+    trigger: Mapped[str] = mapped_column(String(16))
+    cron: Mapped[str | None] = mapped_column(String(100))
+    timezone: Mapped[str] = mapped_column(String(64))
+    drift_threshold: Mapped[float | None]
+    min_interval_s: Mapped[int]
+    label: Mapped[str | None] = mapped_column(String(120))
+    priority: Mapped[int]  # as of runs
+    timeout_s: Mapped[int]
+    config_override: Mapped[dict[str, Any]]
+    next_run_at: Mapped[datetime | None] = mapped_column(index=True)
+    last_run_id: Mapped[str | None] = mapped_column(String(32))
+    last_started_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(String(128))

@@ -6,14 +6,16 @@ from flask_smorest import Blueprint
 
 from studio.domain.run_records import TrainingRun
 from studio.domain.runs import Priority
+from studio.domain.training_schedules import TrainingSchedule
 from studio.training import service
-from studio.training.schemas import TrainBody, TrainingRunOut
+from studio.training.schemas import ScheduleBody, TrainBody, TrainingRunOut, TrainingScheduleOut
 from studio.web.context import Context
 from studio.web.endpoint import endpoint
 
 bp = Blueprint("training", __name__, url_prefix="/api/v1/models")
 
 RUN_PATH = "/<model_id>/training-runs/<run_id>"
+SCHEDULE_PATH = "/<model_id>/training-schedule"
 RUN_LOCATION = "/api/v1/models/{model_id}/training-runs/{run_id}"
 
 
@@ -67,3 +69,29 @@ def resume_run(ctx: Context, model_id: str, run_id: str) -> TrainingRun:
 def retry_run(ctx: Context, model_id: str, run_id: str) -> TrainingRun:
     """Start a run like one that failed or was cancelled."""
     return service.retry_run(ctx.stores, model_id, run_id)
+
+
+@endpoint(
+    bp, "schedule.get", "GET", SCHEDULE_PATH, needs="model:read", returns=TrainingScheduleOut(), has_etag=True,
+)  # fmt: skip
+def get_schedule(ctx: Context, model_id: str) -> TrainingSchedule:
+    """Get when a model trains by itself."""
+    return service.get_schedule(ctx.stores, model_id)
+
+
+@endpoint(
+    bp, "schedule.set", "PUT", SCHEDULE_PATH, needs="model:write", audit="model.schedule_updated",
+    body=ScheduleBody(), returns=TrainingScheduleOut(), has_etag=True, current=get_schedule,
+)  # fmt: skip
+def set_schedule(ctx: Context, body: dict[str, Any], model_id: str) -> TrainingSchedule:
+    """Say when a model trains by itself, in place of what was said before."""
+    return service.set_schedule(ctx.stores, model_id, body)
+
+
+@endpoint(
+    bp, "schedule.delete", "DELETE", SCHEDULE_PATH, needs="model:write", audit="model.schedule_deleted",
+    status=204, current=get_schedule,
+)  # fmt: skip
+def delete_schedule(ctx: Context, model_id: str) -> None:
+    """Let a model no longer train by itself."""
+    service.delete_schedule(ctx.stores, model_id)

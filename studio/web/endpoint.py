@@ -20,7 +20,7 @@ from marshmallow import Schema
 from studio.backends.stores import Stores
 from studio.domain.actors import Actor
 from studio.domain.permissions import Access, Needs
-from studio.errors import Forbidden, ModelNotFound, PreconditionFailed
+from studio.errors import Forbidden, ModelNotFound, NotFound, PreconditionFailed
 from studio.web.context import Context, Edge, Origin, current_edge, current_origin, note_actor
 from studio.web.idempotency import KeptAnswer, Repeat, claim
 from studio.web.operation import JSON, Operation, describe
@@ -240,7 +240,12 @@ def _check_precondition(operation: Operation, ctx: Context, args: dict[str, Any]
     if operation.current is not None:
         view = _views[operation.current] if isinstance(operation.current, str) else operation.current
         reading: Operation = view.operation  # type: ignore[attr-defined]
-        result = view(ctx, **{name: args[name] for name in reading.parameters})
+        try:
+            result = view(ctx, **{name: args[name] for name in reading.parameters})
+        except NotFound as error:
+            if operation.method != "PUT":
+                raise
+            raise PreconditionFailed("There is nothing yet that If-Match could name.") from error
         etag = _etag_of(_dump(reading, result), result)
     if not etag_matches(header, etag):
         raise PreconditionFailed("The resource is no longer what If-Match names; read it again.")

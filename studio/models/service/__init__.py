@@ -45,6 +45,7 @@ __all__ = [
     "list_models",
     "list_organizations",
     "list_purges",
+    "lock_for_change",
     "lock_model",
     "note_sharing",
     "refresh_versions",

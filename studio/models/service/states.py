@@ -35,6 +35,16 @@ def lock_model(stores: Stores, model_id: str) -> None:
     find_row(stores, model_id, lock=True)
 
 
+def lock_for_change(stores: Stores, model_id: str) -> None:
+    """Lock a model whose further parts are to change.
+
+    Raises:
+        ModelNotFound: There is no such model.
+        ModelArchived: It is archived.
+    """
+    refuse_archived(find_row(stores, model_id, lock=True))
+
+
 def end_training(stores: Stores, model_id: str, *, failed: bool, has_ready_version: bool) -> None:
     """A run ended: ``ready`` where a ready version exists, else ``failed`` or ``draft``; safe to repeat."""
     row = find_row(stores, model_id, lock=True)

@@ -2,6 +2,7 @@
 
 from studio.training.jobs.dispatcher import Dispatcher
 from studio.training.jobs.purging import purge_deleted
+from studio.training.jobs.scheduling import start_due_runs
 from studio.training.jobs.training import train_run
 
-__all__ = ["Dispatcher", "purge_deleted", "train_run"]
+__all__ = ["Dispatcher", "purge_deleted", "start_due_runs", "train_run"]

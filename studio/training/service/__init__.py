@@ -7,6 +7,7 @@ from studio.training.service.pauses import is_asked_to_pause, pause_run, resume_
 from studio.training.service.queue import claim_run, expire_leases, renew_lease, requeue_run
 from studio.training.service.requests import cancel_run, retry_run, start_run
 from studio.training.service.runs import count_ended, find_newest_run, find_run, get_run, list_runs
+from studio.training.service.schedules import delete_schedule, get_schedule, list_due, set_schedule, start_due
 from studio.training.service.workers import beat, is_worker_alive
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "claim_run",
     "complete_run",
     "count_ended",
+    "delete_schedule",
     "end_cancelled",
     "expire_leases",
     "fail_run",
@@ -25,8 +27,10 @@ __all__ = [
     "find_newest_run",
     "find_run",
     "get_run",
+    "get_schedule",
     "is_asked_to_pause",
     "is_worker_alive",
+    "list_due",
     "list_runs",
     "pause_run",
     "read_events",
@@ -36,6 +40,8 @@ __all__ = [
     "requeue_run",
     "resume_run",
     "retry_run",
+    "set_schedule",
     "settle_pause",
+    "start_due",
     "start_run",
 ]

@@ -69,7 +69,7 @@ def start_run(
     models.begin_training(stores, model_id)  # locks the model: of two calls at once the second sees the first's run
     _refuse_second(stores, model_id)
     model = models.get_model(stores, model_id)
-    config = _config_for(stores, model, config_override or {})
+    config = check_override(stores, model, config_override or {})
     _refuse_unserved(model)
     _refuse_incomplete(config, model)
     _refuse_untrainable(stores, config, model)
@@ -125,19 +125,20 @@ def cancel_run(stores: Stores, model_id: str, run_id: str) -> TrainingRun:
     return record_of(stores, row)
 
 
-def _refuse_second(stores: Stores, model_id: str) -> None:
-    query = select(RunRow.id).where(RunRow.model_id == model_id, RunRow.status.in_(UNFINISHED))
-    unfinished = stores.db.scalars(query.limit(1)).first()
-    if unfinished is not None:
-        raise RunInProgress(f"Run {unfinished} of this model has not ended.", run_id=unfinished)
-
-
-def _config_for(stores: Stores, model: Model, override: Mapping[str, Any]) -> dict[str, Any]:
+def check_override(stores: Stores, model: Model, override: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration that a run with an override would use; raises as models.check_config does."""
     own = model_config.overlay(model.own_config, override)
     merged, _ = model_config.merge_layers(model.model_type, organizations.find_overrides(stores), own)
     at = "/config_override"
     models.check_config(merged, model.task_type, model.model_type, model.dataset, at=at)
     return merged
+
+
+def _refuse_second(stores: Stores, model_id: str) -> None:
+    query = select(RunRow.id).where(RunRow.model_id == model_id, RunRow.status.in_(UNFINISHED))
+    unfinished = stores.db.scalars(query.limit(1)).first()
+    if unfinished is not None:
+        raise RunInProgress(f"Run {unfinished} of this model has not ended.", run_id=unfinished)
 
 
 def _refuse_unserved(model: Model) -> None:
