@@ -14,7 +14,7 @@ from studio.models import service as models
 from studio.training import service as training
 from studio.training.tables import RunRow
 from studio.versions import service as versions
-from tests.factories import csv_of, make_dataset, parcels, schedule_of
+from tests.factories import csv_of, make_dataset, parcels
 from tests.performance.factories import add_evaluated, number_evaluation
 
 ROW = {"distance_km": 812.5, "weight_kg": 3.2, "carrier": "Ansa", "is_fragile": False}
@@ -276,14 +276,6 @@ def cancelled(place):
     with place.open() as stores:
         training.cancel_run(stores, model_id, run_id)
     return on(model_id, run_id=run_id)
-
-
-@prepares("schedule.get", "schedule.set", "schedule.delete")
-def scheduled(place):
-    call = on(place.make_model(dataset=True))
-    with place.open() as stores:
-        training.set_schedule(stores, call.path["model_id"], schedule_of("0 3 * * 1"))
-    return Call(call.path, body={"json": {"trigger": "cron", "cron": "0 4 * * *", "timezone": "Europe/Berlin"}})
 
 
 @prepares("training_metrics.hyperparameters")

@@ -9,6 +9,7 @@ import pytest
 
 from studio.config import Config
 from tests.conftest import SECRET
+from tests.contract import schedule_calls  # noqa: F401  registers its calls
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])

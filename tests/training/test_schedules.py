@@ -70,7 +70,7 @@ def get(open_stores, model_id):
 def runs_of(open_stores, model_id):
     with open_stores(write=False) as stores:
         paging = {"status": None, "sort_by": "created_at", "descending": True, "page": 1, "page_size": 50}
-        return service.list_runs(stores, model_id, **paging).items
+        return service.list_runs(stores, model_id, **paging).results
 
 
 def finish(open_stores, model_id):
@@ -139,7 +139,7 @@ class TestStarting:
         assert (schedule.last_run_id, schedule.next_run_at) == (run.run_id, at(2026, 5, 7, 3))
         with open_stores(write=False) as stores:
             wanted = AuditFilter(model_id=model_id, action="model.training_started")
-            (entry,) = audit.list_entries(stores, wanted, page=1, page_size=5).items
+            (entry,) = audit.list_entries(stores, wanted, page=1, page_size=5).results
         assert (entry.actor.type, entry.details["run_id"]) == ("system", run.run_id)
 
     def test_one_is_skipped_while_another_has_not_ended(self, open_stores, model_id, night, start_due, caplog):

@@ -18,7 +18,14 @@ from studio.models.service.records import (
     update_model,
 )
 from studio.models.service.settings import get_settings, update_settings
-from studio.models.service.states import begin_training, end_training, lock_model, note_sharing, refresh_versions
+from studio.models.service.states import (
+    begin_training,
+    end_training,
+    lock_for_change,
+    lock_model,
+    note_sharing,
+    refresh_versions,
+)
 
 __all__ = [
     "ModelFilter",

@@ -5,7 +5,7 @@ import logging
 from studio.clock import Clock
 from studio.db.session import Database
 from studio.domain.actors import system_actor
-from studio.training.jobs.purging import OpenFor
+from studio.training.jobs.dispatcher import OpenFor
 from studio.training.service.schedules import DueSchedule, list_due, start_due
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("trigger", sa.String(length=16), nullable=False),
         sa.Column("cron", sa.String(length=100), nullable=True),
         sa.Column("timezone", sa.String(length=64), nullable=False),
-        sa.Column("drift_threshold", sa.Float(), nullable=True),
+        sa.Column("drift_threshold", sa.Double(), nullable=True),
         sa.Column("min_interval_s", sa.Integer(), nullable=False),
         sa.Column("label", sa.String(length=120), nullable=True),
         sa.Column("priority", sa.Integer(), nullable=False),
