@@ -243,9 +243,9 @@ def _check_precondition(operation: Operation, ctx: Context, args: dict[str, Any]
         try:
             result = view(ctx, **{name: args[name] for name in reading.parameters})
         except NotFound as error:
-            if operation.method != "PUT":
+            if reading.parameters != ["model_id"]:  # what the path itself names is missing
                 raise
-            raise PreconditionFailed("There is nothing yet that If-Match could name.") from error
+            raise PreconditionFailed("There is nothing that If-Match could name.") from error
         etag = _etag_of(_dump(reading, result), result)
     if not etag_matches(header, etag):
         raise PreconditionFailed("The resource is no longer what If-Match names; read it again.")
