@@ -153,7 +153,7 @@ class Worker:
                 versions.reconcile(stores, stores.registry.list_entries())
 
     def _purge(self) -> None:
-        purge_deleted(self._database, self._runtime.open_stores)
+        purge_deleted(self._database, self._runtime.open_stores, self._config.data_folder)
 
     def _start_due(self) -> None:
         start_due_runs(self._database, self._runtime.open_stores, self._runtime.clock)

@@ -32,6 +32,11 @@ OVERRUN_SHARE = 0.05  # a run that keeps its best at its timeout may take so muc
 OVERRUN_S = 15.0
 
 
+def runs_folder(data_folder: Path) -> Path:
+    """Where the work folders of a worker's runs are, each named like its run."""
+    return data_folder / "runs"
+
+
 class OpenFor(Protocol):
     """Opens stores on behalf of an actor."""
 
@@ -92,7 +97,7 @@ class Dispatcher:
 
     def sweep(self) -> None:
         """Clear up after runs that ended while no process had them: those cancelled while they were paused."""
-        folder = self._config.data_folder / "runs"
+        folder = runs_folder(self._config.data_folder)
         names = [path.name for path in folder.iterdir()] if folder.exists() else []
         with self._database.transaction(write=False) as db:
             organizations = find_organizations(db, [name for name in names if name not in self._live])
@@ -217,4 +222,4 @@ class Dispatcher:
         return True
 
     def _folder_of(self, run_id: str) -> Path:
-        return self._config.data_folder / "runs" / run_id
+        return runs_folder(self._config.data_folder) / run_id

@@ -5,6 +5,8 @@ followed by one that does the rest.
 """
 
 import logging
+import shutil
+from pathlib import Path
 
 from sqlalchemy import ColumnElement, delete, select
 
@@ -13,7 +15,7 @@ from studio.db.session import Database
 from studio.domain.actors import system_actor
 from studio.domain.runs import RunStatus
 from studio.models import service as models
-from studio.training.jobs.dispatcher import OpenFor
+from studio.training.jobs.dispatcher import OpenFor, runs_folder
 from studio.training.service.outcomes import cancel_orphan
 from studio.training.service.requests import UNFINISHED
 from studio.training.tables import RunEventRow, RunRow
@@ -21,18 +23,23 @@ from studio.training.tables import RunEventRow, RunRow
 logger = logging.getLogger(__name__)
 
 
-def purge_deleted(database: Database, open_stores: OpenFor) -> int:
+def purge_deleted(database: Database, open_stores: OpenFor, data_folder: Path) -> int:
     """Purge every deleted model whose runs have ended.
+
+    Args:
+        database: The own tables.
+        open_stores: Opens stores.
+        data_folder: Where the work folders of runs are.
 
     Returns:
         How many were purged.
     """
     with database.transaction(write=False) as db:
         waiting = models.list_purges(db)
-    return sum(_purge(open_stores, purge) for purge in waiting)
+    return sum(_purge(open_stores, purge, data_folder) for purge in waiting)
 
 
-def _purge(open_stores: OpenFor, purge: models.Purge) -> bool:
+def _purge(open_stores: OpenFor, purge: models.Purge, data_folder: Path) -> bool:
     actor = system_actor(purge.organization)
     with open_stores(actor, write=True) as stores:
         for run_id in stores.db.scalars(
@@ -45,6 +52,8 @@ def _purge(open_stores: OpenFor, purge: models.Purge) -> bool:
         if purge.experiment_id is not None:
             stores.registry.purge(purge.experiment_id)
         stores.files.delete_folder(purge.model_id)
+        for run_id in stores.db.scalars(select(RunRow.id).where(RunRow.model_id == purge.model_id)):
+            shutil.rmtree(runs_folder(data_folder) / run_id, ignore_errors=True)  # of one that never ran again
     with open_stores(actor, write=True) as stores:
         runs = select(RunRow.id).where(RunRow.model_id == purge.model_id)
         stores.db.execute(delete(RunEventRow).where(RunEventRow.run_id.in_(runs)))
