@@ -48,6 +48,18 @@ class LiftQuery(EvaluationQuery):
     class_label = fields.String(load_default=None)
 
 
+class MisclassificationErrorsQuery(EvaluationQuery):
+    limit = fields.Integer(load_default=50, validate=validate.Range(min=1, max=500))
+    true_label = fields.String(load_default=None)
+    predicted_label = fields.String(load_default=None)
+    min_confidence = fields.Float(load_default=None, validate=validate.Range(min=0, max=1))
+
+
+class SlicesQuery(EvaluationQuery):
+    by = fields.String(required=True)
+    max_slices = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
+
+
 class EvaluationOut(Schema):
     model_id = fields.String(required=True)
     version_id = fields.String(required=True)
@@ -193,6 +205,31 @@ class ThresholdsOut(EvaluationOut):
     class_label = fields.String(required=True, attribute="result.class_label")
     points = fields.List(fields.Nested(ThresholdPointOut), required=True, attribute="result.result.points")
     best = fields.Nested(BestThresholdOut, required=True, attribute="result.result.best")
+
+
+class MisclassificationOut(Schema):
+    row_index = fields.Integer(required=True)
+    true_label = fields.String(required=True)
+    predicted_label = fields.String(required=True)
+    confidence = fields.Float(required=True, allow_none=True)
+    features = fields.Dict(keys=fields.String(), required=True)
+
+
+class MisclassificationErrorsOut(EvaluationOut):
+    total_errors = fields.Integer(required=True, attribute="result.total_errors")
+    error_rate = fields.Float(required=True, attribute="result.error_rate")
+    results = fields.List(fields.Nested(MisclassificationOut), required=True, attribute="result.results")
+
+
+class SliceOut(Schema):
+    value = fields.String(required=True, allow_none=True)
+    count = fields.Integer(required=True)
+    metrics = fields.Dict(keys=fields.String(), values=fields.Float(allow_none=True), required=True)
+
+
+class SlicesOut(EvaluationOut):
+    by = fields.String(required=True, attribute="result.by")
+    slices = fields.List(fields.Nested(SliceOut), required=True, attribute="result.slices")
 
 
 def _of_split(values: Any, found: Any) -> dict[str, Any]:

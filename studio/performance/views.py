@@ -22,14 +22,18 @@ from studio.performance.schemas import (
     EvaluationQuery,
     LiftOut,
     LiftQuery,
+    MisclassificationErrorsOut,
+    MisclassificationErrorsQuery,
     PerformanceSummaryOut,
     PrCurveOut,
     ResidualsOut,
     ResidualsQuery,
     RocCurveOut,
+    SlicesOut,
+    SlicesQuery,
     ThresholdsOut,
 )
-from studio.performance.service import Finding, OfClass
+from studio.performance.service import Finding, Mistaken, OfClass, SlicesBy
 from studio.web.context import Context
 from studio.web.endpoint import endpoint
 
@@ -134,3 +138,21 @@ def get_lift(ctx: Context, query: dict[str, Any], model_id: str) -> Finding[OfCl
 def get_thresholds(ctx: Context, query: dict[str, Any], model_id: str) -> Finding[OfClass[ThresholdCurve]]:
     """Get the scores by threshold, as numbers or drawn."""
     return service.make_thresholds(ctx.stores, model_id, **query)
+
+
+@endpoint(
+    bp, "performance.misclassification_errors", "GET", "/<model_id>/performance/misclassification-errors",
+    needs="dataset:read and model:read", query=MisclassificationErrorsQuery(), returns=MisclassificationErrorsOut(),
+)  # fmt: skip
+def list_misclassification_errors(ctx: Context, query: dict[str, Any], model_id: str) -> Finding[Mistaken]:
+    """List the rows a version took for another class, the most confident first."""
+    return service.list_errors(ctx.stores, model_id, **query)
+
+
+@endpoint(
+    bp, "performance.slices", "GET", "/<model_id>/performance/slices", needs="model:read",
+    query=SlicesQuery(), returns=SlicesOut(),
+)  # fmt: skip
+def get_slices(ctx: Context, query: dict[str, Any], model_id: str) -> Finding[SlicesBy]:
+    """Get the scores of a version by the values of a feature."""
+    return service.make_slices(ctx.stores, model_id, **query)

@@ -388,6 +388,16 @@ def of_trained(place):
     return on(place.trained().model_id)
 
 
+@prepares("performance.misclassification_errors", training=True)
+def misclassification_errors(place):
+    return Call(on(place.trained().model_id).path, query={"dataset_split": "train"})
+
+
+@prepares("performance.slices", training=True)
+def slices(place):
+    return Call(on(place.trained().model_id).path, query={"by": "carrier"})
+
+
 @prepares("performance.residuals")
 def residuals(place):
     model_id = place.make_model()

@@ -1,7 +1,14 @@
 """What can be done with datasets, one file per group of verbs."""
 
 from studio.datasets.service.catalogue import DatasetFilter, delete_dataset, get_dataset, list_datasets
-from studio.datasets.service.contents import Preview, fetch_table, preview_dataset, profile_dataset, read_column
+from studio.datasets.service.contents import (
+    Preview,
+    fetch_table,
+    preview_dataset,
+    profile_dataset,
+    read_column,
+    read_rows,
+)
 from studio.datasets.service.links import (
     find_link,
     hold_dataset,
@@ -29,6 +36,7 @@ __all__ = [
     "preview_dataset",
     "profile_dataset",
     "read_column",
+    "read_rows",
     "release_dataset",
     "remove_rest",
     "unlink_dataset",

@@ -22,10 +22,14 @@ from studio.performance.service.class_answers import (
     make_residuals,
     make_thresholds,
 )
+from studio.performance.service.row_answers import ErrorRow, Mistaken, SlicesBy, list_errors, make_slices
 
 __all__ = [
+    "ErrorRow",
     "Finding",
+    "Mistaken",
     "OfClass",
+    "SlicesBy",
     "draw_calibration",
     "draw_confusion_matrix",
     "draw_lift",
@@ -33,6 +37,7 @@ __all__ = [
     "draw_residuals",
     "draw_roc_curve",
     "draw_thresholds",
+    "list_errors",
     "make_calibration",
     "make_classification_report",
     "make_confusion_matrix",
@@ -40,6 +45,7 @@ __all__ = [
     "make_pr_curve",
     "make_residuals",
     "make_roc_curve",
+    "make_slices",
     "make_thresholds",
     "summarize",
 ]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from studio.backends.stores import Stores
-from studio.errors import NotApplicable
 from studio.evaluation import curves, plots
 from studio.evaluation.curves import ConfusionMatrix, RocCurve
 from studio.evaluation.figures import PlotFormat
@@ -13,6 +12,7 @@ from studio.performance.service.evaluations import (
     StoredEvaluation,
     check_classifier,
     find_evaluation,
+    probabilities_of,
     read_predictions,
 )
 
@@ -88,10 +88,8 @@ def make_roc_curve(
     if class_label is not None:
         curves.find_class(class_label, labels)
     predictions = read_predictions(stores, found)
-    if predictions.proba is None:
-        raise NotApplicable(f"Version {found.version_id} gives no probabilities.")
     curve = curves.roc_curve(
-        predictions.y_true.tolist(), predictions.proba, labels,
+        predictions.y_true.tolist(), probabilities_of(found, predictions), labels,
         class_label=class_label, positive_label=found.summary.positive_label, resolution=resolution,
     )  # fmt: skip
     return finding_of(found, curve)

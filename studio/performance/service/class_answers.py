@@ -17,6 +17,7 @@ from studio.performance.service.evaluations import (
     StoredEvaluation,
     check_classifier,
     find_evaluation,
+    probabilities_of,
     read_predictions,
 )
 
@@ -155,7 +156,6 @@ def _of_class(
         raise ClassLabelRequired(f"Name one of the {len(labels)} classes with class_label.")
     position = curves.find_class(chosen, labels)
     predictions = read_predictions(stores, found)
-    if predictions.proba is None:
-        raise NotApplicable(f"Version {found.version_id} gives no probabilities.")
+    proba = probabilities_of(found, predictions)
     is_hit = curves.encode_labels(predictions.y_true.tolist(), labels) == position
-    return finding_of(found, OfClass(chosen, compute(is_hit, predictions.proba[:, position])))
+    return finding_of(found, OfClass(chosen, compute(is_hit, proba[:, position])))

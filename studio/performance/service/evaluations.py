@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from studio.backends.stores import Stores
 from studio.domain.versions import ModelVersion, VersionStatus
 from studio.errors import FileMissing, NoEvaluation, NotApplicable, NoVersion, RunNotFound
@@ -10,6 +12,7 @@ from studio.evaluation.stored import (
     FOLDER,
     SUMMARY,
     EvaluationSummary,
+    FloatArray,
     SplitEvaluation,
     file_of,
     read_split,
@@ -32,6 +35,7 @@ class StoredEvaluation:
 
     model_id: str
     version_id: str
+    run_id: str
     mlflow_run_id: str
     split: str
     summary: EvaluationSummary
@@ -61,7 +65,7 @@ def find_evaluation(stores: Stores, model_id: str, version_id: str | None, split
     sample_count = summary.sample_counts.get(split, 0)
     if not sample_count:
         raise NoEvaluation(f"Version {version.id} was not evaluated on {split}.")
-    return StoredEvaluation(model_id, version.id, version.mlflow_run_id, split, summary, sample_count)
+    return StoredEvaluation(model_id, version.id, version.run_id, version.mlflow_run_id, split, summary, sample_count)
 
 
 def read_predictions(stores: Stores, found: StoredEvaluation) -> SplitEvaluation:
@@ -78,6 +82,19 @@ def read_predictions(stores: Stores, found: StoredEvaluation) -> SplitEvaluation
 
     predictions: SplitEvaluation = _CACHE.find((stores.organization, found.mlflow_run_id, found.split), read)
     return predictions
+
+
+def probabilities_of(found: StoredEvaluation, predictions: SplitEvaluation) -> FloatArray:
+    """The stored probabilities, all of them numbers.
+
+    Raises:
+        NotApplicable: There are none, or some are NaN or infinite.
+    """
+    if predictions.proba is None:
+        raise NotApplicable(f"Version {found.version_id} gives no probabilities.")
+    if not np.isfinite(predictions.proba).all():
+        raise NotApplicable(f"Version {found.version_id} gave probabilities that are no numbers: there is no curve.")
+    return predictions.proba
 
 
 def check_classifier(found: StoredEvaluation) -> tuple[str, ...]:
