@@ -38,7 +38,7 @@ test-all: setup ## run every test, the slow ones too
 lint: setup ## check style, types, import contracts and the Dockerfile
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/hadolint Dockerfile
 
-bench: setup ## measure one thing beside its peer: NAME=start, api, search_overhead, first_prediction or stream
+bench: setup ## measure one thing beside its peer: NAME=start, api, audit, search_overhead, first_prediction or stream
 	@$(BIN)/python -m tests.benchmarks.$(NAME) $(ARGS)
 
 lock: setup ## resolve the dependencies anew and write the lock file
