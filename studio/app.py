@@ -20,6 +20,7 @@ from studio.config import Config
 from studio.dashboard.views import bp as dashboard_bp
 from studio.datasets.views import bp as datasets_bp
 from studio.domain.actors import Actor
+from studio.downloads.views import bp as downloads_bp
 from studio.gatekeeper import make_gatekeeper
 from studio.health.views import bp as health_bp
 from studio.models import service as models
@@ -59,6 +60,7 @@ BLUEPRINTS = (
     stream_bp,
     performance_bp,
     registry_bp,
+    downloads_bp,
     predictions_bp,
     audit_bp,
     auth_bp,

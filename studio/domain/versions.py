@@ -15,6 +15,17 @@ class VersionStatus(enum.StrEnum):
     FAILED = "failed"
 
 
+class FileFormat(enum.StrEnum):
+    """What a version can be downloaded as."""
+
+    PKL = "pkl"
+    JOBLIB = "joblib"
+    ONNX = "onnx"
+    SKOPS = "skops"
+    MLFLOW = "mlflow"
+    DOCKER_CONTEXT = "docker-context"
+
+
 class PromotionSource(enum.StrEnum):
     """Through which door a promotion came."""
 
@@ -48,6 +59,7 @@ class ModelVersion:
         source: URI of the MLflow model folder.
         metrics: Metrics of the test split by name.
         duration_s: Seconds its training took, None where unknown.
+        digest: Hash of its model folder as it was written; None where nobody took it, as for a client's.
     """
 
     number: int
@@ -66,6 +78,7 @@ class ModelVersion:
     config: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    digest: str | None = None
 
     @property
     def id(self) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from studio.db.declarative import Row
@@ -48,3 +48,17 @@ class RegistryChangeRow(Row):
     __tablename__ = "registry_changes"
 
     organization: Mapped[str] = mapped_column(String(63), primary_key=True)
+
+
+class VersionFileRow(Row):
+    """One file a version can be had as; what lies under its key is what ``sha256`` says, or was tampered with."""
+
+    __tablename__ = "version_files"
+
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    format: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    made_at: Mapped[datetime]

@@ -72,7 +72,7 @@ def endpoint(
         method: HTTP method.
         path: Path below the blueprint's prefix.
         needs: Permission, such as ``model:read or organization:viewer``.
-        audit: Audit action of a call that changes something.
+        audit: Audit action of a call that changes something; a GET that names one writes its entry.
         changes_nothing: For a POST that only computes: it must not hold the write lock while a model predicts.
         unaudited: For a POST that writes nothing an audit would tell, such as a ticket.
         status: Status of success.
@@ -84,7 +84,7 @@ def endpoint(
     """
     if method != "GET" and audit is None and not (changes_nothing or unaudited):
         raise TypeError(f"{method} {path} changes state: name its audit action")
-    writes = method != "GET" and not changes_nothing
+    writes = audit is not None if method == "GET" else not changes_nothing
     operation = Operation(operation_id, method, path, Needs.parse(needs), audit, writes, status, **contract)
 
     def decorate(view: View) -> View:
@@ -115,7 +115,7 @@ def _answer(operation: Operation, view: View, args: dict[str, Any]) -> Response:
     actor = edge.identifier.identify(request.headers.get("Authorization"))
     note_actor(actor)
     edge.limiter.count(f"{actor.organization}/{actor.user_id}")
-    if operation.method == "GET":
+    if operation.method == "GET" and not operation.writes:
         with edge.open_stores(actor, write=False) as stores:
             _authorize(edge, stores, origin, operation, args)
             return _read(operation, view, Context(stores, actor, origin), args)
@@ -164,7 +164,7 @@ def _answer_public(operation: Operation, view: View, args: dict[str, Any]) -> Re
     media_type = negotiate(operation)
     if operation.query is not None:
         args["query"] = load_query(operation)
-    return _respond(operation, view(**args), media_type)
+    return _unless_known(_respond(operation, view(**args), media_type))
 
 
 def _read(operation: Operation, view: View, ctx: Context, args: dict[str, Any]) -> Response:
@@ -173,9 +173,14 @@ def _read(operation: Operation, view: View, ctx: Context, args: dict[str, Any]) 
         args["query"] = load_query(operation)
     if media_type in operation.renders:
         return Response(operation.renders[media_type](ctx, **args), mimetype=media_type)
-    response = _respond(operation, view(ctx, **args), media_type)
+    return _unless_known(_respond(operation, view(ctx, **args), media_type))
+
+
+def _unless_known(response: Response) -> Response:
+    """The answer, or 304 where the caller has it already."""
     etag = response.headers.get("ETag")
     if etag and request.headers.get("If-None-Match") and etag_matches(request.headers["If-None-Match"], etag):
+        response.close()
         return Response(status=304, headers={"ETag": etag})
     return response
 

@@ -418,3 +418,6 @@ def upload(name):
     table = FileStorage(io.BytesIO(csv_of(parcels())), filename="parcels.csv")
     boundary, body = encode_multipart({"name": name, "description": "last quarter", "file": table})
     return {"data": body, "content_type": f"multipart/form-data; boundary={boundary}"}
+
+
+import tests.contract.download_calls  # noqa: E402, F401  its calls register themselves, with what is defined above

@@ -6,9 +6,11 @@ import pytest
 import yaml
 from sklearn.linear_model import LinearRegression
 
+from studio.backends.mlflow.digests import digest_of
 from studio.backends.mlflow.loading import HostedModel, load_version
 from studio.backends.mlflow.model_files import ModelColumn, save_model
 from studio.backends.mlflow.storage import ArtifactStorage
+from studio.errors import ModelFilesChanged
 from tests.factories import make_model, parcels
 from tests.versions.factories import FEATURES, add_model_version, classifier, example_of
 
@@ -110,3 +112,22 @@ def test_a_model_loads_from_s3_and_leaves_no_copy(folder, s3_server, monkeypatch
     del loaded
     gc.collect()
     assert not list(tmp_path.glob("model-*"))
+
+
+def test_a_folder_that_was_changed_is_not_loaded(folder):
+    digest = digest_of(folder)
+    assert load_version(str(folder), digest).classes_.tolist() == ["late", "on_time"]
+    assert digest_of(folder) == digest  # loading leaves nothing behind in it
+
+    (folder / "more.py").write_text("")
+    with pytest.raises(ModelFilesChanged, match="not those that were registered"):
+        load_version(str(folder), digest)
+
+
+def test_a_link_in_a_folder_is_a_change(folder, tmp_path):
+    digest = digest_of(folder)
+    (tmp_path / "elsewhere.pkl").write_bytes((folder / "model.pkl").read_bytes())
+    (folder / "model.pkl").unlink()
+    (folder / "model.pkl").symlink_to(tmp_path / "elsewhere.pkl")
+    with pytest.raises(ModelFilesChanged, match="symbolic link"):
+        load_version(str(folder), digest)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from studio.domain.versions import VersionStatus
@@ -162,3 +164,19 @@ def test_who_may_test(client, headers, model):
     assert refusal(client.post(path, json=body, headers=writer)) == (403, "forbidden")
     reader = headers(user="user-3", permissions=["model:read"])
     assert refusal(client.post(path, json=body, headers=reader)) == (409, "model_not_ready")
+
+
+@pytest.mark.slow
+def test_a_version_whose_files_were_changed_does_not_answer(serving, add, ask, open_stores, model, caplog):
+    add(classifier())
+    with open_stores(write=False) as stores:
+        folder = Path(stores.registry.storage_address(model.name, 1))
+    with (folder / "model.pkl").open("ab") as file:
+        file.write(b"!")
+
+    answer = ask(version_id="ver-001")
+
+    assert refusal(answer) == (500, "prediction_failed")
+    assert "not those that were registered" in answer.json["detail"]
+    told = [record.event for record in caplog.records if record.name == "studio.security"]
+    assert told == ["model_files_changed"]

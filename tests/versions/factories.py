@@ -76,7 +76,9 @@ def add_model_version(stores, model, estimator, **facts):
     """A ready version with a model folder that loads."""
     run_id, mlflow_run_id = add_run(stores, model)
     saved = stores.runs.log_model(mlflow_run_id, estimator, input_example=example_of(parcels()))
-    return add_version(stores, model, run_id=run_id, mlflow_run_id=mlflow_run_id, source=saved.uri, **facts)
+    return add_version(
+        stores, model, run_id=run_id, mlflow_run_id=mlflow_run_id, source=saved.uri, digest=saved.digest, **facts
+    )
 
 
 def example_of(frame):

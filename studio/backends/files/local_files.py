@@ -141,6 +141,11 @@ class LocalFiles:
         """Address shown to clients, such as ``local://models/mdl-1/v4/model.pkl``."""
         return f"local://models/{check_key(key)}"
 
+    def presign(self, key: str, *, filename: str, lifetime_s: int) -> str | None:
+        """Nothing: a folder has no address."""
+        check_key(key)
+        return None
+
     def check(self) -> None:
         """Prove that the store can be written and read. Raises BackendDown."""
         probe = f"probe-{os.getpid()}-{secrets.token_hex(4)}"

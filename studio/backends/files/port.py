@@ -74,6 +74,13 @@ class FileStore(Protocol):
         """Address shown to clients: ``local://models/<key>`` or ``s3://<bucket>/<key>``."""
         ...
 
+    def presign(self, key: str, *, filename: str, lifetime_s: int) -> str | None:
+        """Address that hands one file out to whoever has it, saved as ``filename``, for so many seconds.
+
+        None where a store has no address of its own: the service then serves the file itself.
+        """
+        ...
+
     def sweep(self, older_than_s: float) -> int:
         """Remove what killed writers left behind and nothing has been added to for so many seconds; returns how many.
 

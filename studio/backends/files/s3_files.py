@@ -72,6 +72,7 @@ class S3Files:
             read_timeout=read_timeout_s,
             retries={"total_max_attempts": attempts, "mode": "standard"},
             max_pool_connections=64,
+            signature_version="s3v4",  # presigned addresses would otherwise be of the version that is going out
             s3={"addressing_style": "path"} if endpoint_url else {},
             # Content-MD5 protects uploads instead: every S3 knows it, and many refuse the newer checksums.
             request_checksum_calculation="when_required",
@@ -176,6 +177,16 @@ class S3Files:
     def uri_of(self, key: str) -> str:
         """Address shown to clients, such as ``s3://models/mdl-1/v4/model.pkl``."""
         return f"s3://{self.bucket}/{self._name(key)}"
+
+    def presign(self, key: str, *, filename: str, lifetime_s: int) -> str | None:
+        """Presigned address; made here, without a call; see FileStore."""
+        target = {
+            "Bucket": self.bucket,
+            "Key": self._name(key),
+            "ResponseContentDisposition": f'attachment; filename="{filename}"',
+        }
+        with said_plainly(key):
+            return str(self._client.generate_presigned_url("get_object", Params=target, ExpiresIn=lifetime_s))
 
     def sweep(self, older_than_s: float) -> int:
         """Nothing: the bucket's lifecycle rule does it, and S3 does not tell when a part was last added."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from studio.backends.mlflow.digests import check_digest
 from studio.backends.mlflow.model_files import ModelColumn, load_estimator, load_pyfunc, schema_of
 
 LOADER: Final = "studio.backends.mlflow.loading:load_version"
@@ -54,13 +55,15 @@ class HostedModel:
         return pd.DataFrame({column.name: _series(cells[column.name], column.type) for column in self._columns})
 
 
-def load_version(address: str) -> HostedModel:
+def load_version(address: str, digest: str | None = None) -> HostedModel:
     """The model in a version's folder, as its estimator where it is one, else as MLflow's generic model.
 
     Args:
         address: Path or ``s3://`` address of the folder, as ``Registry.storage_address`` gives it.
+        digest: What ``digest_of`` said of the folder when it was written; None where nobody knows.
 
     Raises:
+        ModelFilesChanged: The folder is not what was written; nothing of it was run.
         MlflowException: The folder is no MLflow model, or this process may not unpickle.
     """
     copied = None
@@ -69,6 +72,8 @@ def load_version(address: str) -> HostedModel:
         folder = Path(get_artifact_repository(address).download_artifacts("", copied.name))
     else:
         folder = Path(address)
+    if digest is not None:
+        check_digest(folder, digest)
     schema = schema_of((folder / "MLmodel").read_bytes())
     model = load_estimator(folder) if "sklearn" in schema.flavors else load_pyfunc(folder)
     return HostedModel(model, schema.inputs, copied)

@@ -136,8 +136,11 @@ def load_pyfunc(folder: Path) -> PyFuncModel:
 
 @contextmanager
 def _code_path_last() -> Iterator[None]:
-    """A model's code is found first while it loads and last afterwards, so that it hides no package."""
-    before = list(sys.path)
+    """A model's code is found first while it loads and last afterwards, so that it hides no package.
+
+    Nothing is compiled into its folder, whose digest would then no longer be right.
+    """
+    before, sys.dont_write_bytecode = list(sys.path), True
     try:
         yield
     finally:

@@ -124,7 +124,7 @@ class Registry:
             source: Address of an MLflow model folder, as ``Runs.log_model`` gives it.
             mlflow_run_id: The MLflow run it comes from.
             run_id: Our training run.
-            fields: Any of algorithm, trained_by, duration_s, hyperparameters, config and metrics.
+            fields: Any of algorithm, trained_by, duration_s, hyperparameters, config, metrics and digest.
             tags: The user's own.
             description: Up to 2000 characters.
             status: Where it stands.
@@ -256,7 +256,15 @@ class Registry:
 
     def read_schema(self, name: str, number: int) -> ModelSchema:
         """Columns of a version, read without loading the model. Raises VersionNotFound, FileMissing."""
-        return schema_of(self._storage.read(self.locate_version(name, number), "MLmodel"))
+        return schema_of(self.read_model_file(name, number, "MLmodel"))
+
+    def list_model_files(self, name: str, number: int) -> list[tuple[str, int | None]]:
+        """Paths in a version's folder with sizes in bytes, sorted. Raises VersionNotFound, FileMissing."""
+        return self._storage.list_files(self.locate_version(name, number))
+
+    def read_model_file(self, name: str, number: int, path: str) -> bytes:
+        """One small file of a version's folder. Raises VersionNotFound, FileMissing."""
+        return self._storage.read(self.locate_version(name, number), path)
 
     def fetch_model(self, name: str, number: int, folder: Path) -> Path:
         """Copy a version's model into a local folder; gives the copy. Raises VersionNotFound, FileMissing."""

@@ -16,6 +16,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
 from studio.backends.mlflow.connection import MlflowConnection
+from studio.backends.mlflow.digests import digest_of
 from studio.backends.mlflow.faults import translated
 from studio.backends.mlflow.model_files import save_model
 from studio.backends.mlflow.run_values import (
@@ -71,10 +72,12 @@ class SavedModel:
     Attributes:
         uri: Its ``mlflow-artifacts:/`` address, the ``source`` of a version.
         logged_model_id: MLflow's id of it, ``m-...``.
+        digest: Hash of everything in it, see ``digest_of``.
     """
 
     uri: str
     logged_model_id: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -242,15 +245,15 @@ class Runs:
             place = self._place(client, mlflow_run_id)
             model = client.create_logged_model(place.experiment_id, name=name, source_run_id=mlflow_run_id)
             try:
-                self._write_model(model, estimator, input_example, mlflow_run_id)
+                digest = self._write_model(model, estimator, input_example, mlflow_run_id)
             except BaseException:
                 client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
                 raise
             client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
             client.log_outputs(mlflow_run_id, [LoggedModelOutput(model.model_id, step=0)])
-            return SavedModel(uri=model.artifact_location, logged_model_id=model.model_id)
+            return SavedModel(model.artifact_location, model.model_id, digest)
 
-    def _write_model(self, model: LoggedModel, estimator: Any, input_example: pd.DataFrame, mlflow_run_id: str) -> None:
+    def _write_model(self, model: LoggedModel, estimator: Any, input_example: pd.DataFrame, mlflow_run_id: str) -> str:
         identity = Model(
             artifact_path=model.artifact_location,
             model_uuid=model.model_id,
@@ -261,6 +264,7 @@ class Runs:
             folder = Path(work) / "model"
             save_model(folder, estimator, input_example=input_example, description=identity)
             self._storage.put_folder(model.artifact_location, folder)
+            return digest_of(folder)
 
     def _start(self, client: MlflowClient, experiment_id: str, name: str, at: datetime, tags: Mapping[str, str]) -> str:
         values = {tag.key: tag.value for tag in tags_of(tags)}

@@ -21,6 +21,7 @@ import zmq
 from studio.backends.serving.batches import Waiting, shape_of, take_batch
 from studio.backends.serving.called_model import CalledModel
 from studio.backends.serving.wire import to_json
+from studio.errors import ModelFilesChanged
 
 MAX_WAITING = 256
 MAX_MESSAGE = 500
@@ -142,7 +143,8 @@ def main(loader: str, args: dict[str, Any], address: str, control_address: str, 
         requests.bind(address)
     except (Exception, SystemExit) as error:
         traceback.print_exc()
-        control.send(to_json({"op": "failed", "message": in_words(error), **about}))
+        is_tampered = isinstance(error, ModelFilesChanged)
+        control.send(to_json({"op": "failed", "message": in_words(error), "is_tampered": is_tampered, **about}))
         context.destroy(linger=LOOK_UP_MS)
         sys.exit(1)
     control.send(to_json({"op": "ready", **about}))

@@ -21,6 +21,7 @@ from studio.backends.serving.wire import to_json
 from studio.errors import BackendDown
 
 log = logging.getLogger(__name__)
+security = logging.getLogger("studio.security")
 
 HOST = "studio.backends.serving.host:main"
 TICK_S = 0.2
@@ -153,6 +154,8 @@ class HostSupervisor:
             host.link, host.pid = sender, message["pid"]
             self._tell_callers(host, {"address": self._address(host), "pid": host.pid})
         elif op == "failed":
+            if message.get("is_tampered"):
+                security.error("model files changed", extra={"event": "model_files_changed", "model": host.key})
             self._fail(host, message["message"])
         elif op == "used":
             host.used_at = self._clock()

@@ -57,7 +57,7 @@ def try_model(stores: Stores, model_id: str, *, inputs: Mapping[str, Any], versi
     """
     with stores.open_apart(write=False) as reading:  # a model may take its time: no transaction waits for it
         version, address = _find_model(reading, model_id, version_id, inputs)
-    given = {"address": address}
+    given = {"address": address, "digest": version.digest}
     timeout_s = stores.config.predict_timeout_s
     answer = stores.hosts.predict(address, LOADER, given, [inputs], timeout_s=timeout_s)
     return Prediction(

@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import joblib
 import pandas as pd
 
 from studio.automl.result import SearchResult
@@ -26,11 +25,12 @@ from studio.domain.datasets import Dataset
 from studio.domain.model_records import Model
 from studio.domain.run_records import Failure, TrainingRun
 from studio.domain.runs import EventType, Phase, RunStatus
-from studio.domain.versions import ModelVersion
+from studio.domain.versions import FileFormat, ModelVersion
 from studio.errors import ModelNotFound, NoSuccessfulTrial, SearchPaused, StudioError
 from studio.evaluation.metrics import is_better, primary_metric
 from studio.evaluation.stored import FOLDER, Evaluation, SplitEvaluation, write_evaluation
 from studio.models import service as models
+from studio.training.jobs.exporting import export_model
 from studio.training.jobs.pausing import PauseWish
 from studio.training.jobs.plans import plan_of, threads_per_run
 from studio.training.jobs.reporter import OpenStores, Reporter
@@ -109,7 +109,7 @@ class _Training:
                 if trial.algorithm != "ensemble":
                     reporter.trial(trial)
             reporter.phase(Phase.ARTIFACT_UPLOAD, 0.0, "writing the version")
-            version = self.publish(result, frame, mlflow_run_id)
+            version = self.publish(result, frame, mlflow_run_id, reporter)
             reporter.phase(Phase.ARTIFACT_UPLOAD, 1.0, f"version {version.id} is registered")
             reporter.log("info", f"[Pipeline] {version.id} is ready: {result.algorithm}")
         finally:
@@ -152,6 +152,11 @@ class _Training:
         gone_s = self.before_s + time.monotonic() - self.started
         return max(min(ends) - gone_s - UPLOAD_RESERVE_S, LEAST_BUDGET_S)
 
+    def deadline(self) -> float | None:
+        """Monotonic time at which the run's own budget is over; None where it has none."""
+        budget = self.run.config["search"]["time_budget_seconds"]
+        return None if budget is None else self.started - self.before_s + budget
+
     def is_cut_by_timeout(self, result_trials: int) -> bool:
         """Whether the run's timeout, not its own budget or trials, ended the search."""
         wanted = self.run.config["search"]
@@ -173,16 +178,17 @@ class _Training:
             stage_seconds=self.run.stage_seconds,
         )  # fmt: skip
 
-    def publish(self, result: SearchResult, frame: pd.DataFrame, mlflow_run_id: str) -> ModelVersion:
+    def publish(
+        self, result: SearchResult, frame: pd.DataFrame, mlflow_run_id: str, reporter: Reporter
+    ) -> ModelVersion:
         """Write what was found to MLflow and the file store, and register it."""
-        model_file = self.folder / "model.pkl"
-        joblib.dump(result.estimator, model_file)
         with self.open_stores(write=False) as stores:
             evaluation = _evaluation_of(result, self.model.task_type, stores.now())
             write_evaluation(self.folder / FOLDER, evaluation)
             self._log_artifacts(stores, result, mlflow_run_id)
             example = frame[list(result.feature_columns)].head(EXAMPLE_ROWS)
             saved = stores.runs.log_model(mlflow_run_id, result.estimator, input_example=example)
+        files = export_model(result.estimator, self.folder, deadline=self.deadline(), log=reporter.log)
         with self.open_stores(write=True) as stores:
             return versions.register_version(
                 stores,
@@ -196,7 +202,9 @@ class _Training:
                 metrics=dict(result.metrics["test"]),
                 duration_s=round(self.before_s + time.monotonic() - self.started, 3),
                 trained_by=self.run.created_by,
-                model_file=model_file,
+                model_file=files.pop(FileFormat.PKL),
+                more_files=files,
+                digest=saved.digest,
                 description=self.run.run_label or "",
             )
 

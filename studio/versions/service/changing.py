@@ -7,8 +7,9 @@ from studio.backends.stores import Stores
 from studio.domain.versions import VersionRecord
 from studio.errors import VersionPromoted
 from studio.models import service as models
+from studio.versions.service.files import remove_files
 from studio.versions.service.marks import find_mark, hold_registry
-from studio.versions.service.reading import find_version, folder_of, get_version
+from studio.versions.service.reading import find_version, get_version
 from studio.versions.service.registration import refresh_model
 from studio.versions.service.uses import refuse_in_use
 
@@ -68,4 +69,4 @@ def delete_version(stores: Stores, model_id: str, version_id: str) -> None:
     )  # fmt: skip
     stores.db.flush()
     stores.registry.delete_version(name, version.number)
-    stores.files.delete_folder(folder_of(model_id, version.number))
+    remove_files(stores, model_id, version.number)

@@ -15,9 +15,9 @@ from studio.domain.actors import mlflow_actor
 from studio.domain.versions import MLFLOW_CLIENT, ModelVersion, PromotionSource, version_id_of
 from studio.errors import ModelNotFound
 from studio.models import service as models
+from studio.versions.service.files import remove_files
 from studio.versions.service.history import add_promotion
 from studio.versions.service.marks import find_mark, hold_registry
-from studio.versions.service.reading import folder_of
 from studio.versions.service.registration import refresh_model
 from studio.versions.tables import RegistryMarkRow
 
@@ -111,7 +111,7 @@ def _take_up_versions(stores: Stores, mark: RegistryMarkRow, versions: Sequence[
         _audit(stores, mark.model_id, "model.version_registered", **details)
     for number in gone:
         _audit(stores, mark.model_id, "model.version_deleted", version_id=version_id_of(number))
-        stores.files.delete_folder(folder_of(mark.model_id, number))
+        remove_files(stores, mark.model_id, number)
     mark.versions = sorted(present)
     return bool(external or gone)
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from studio.backends.files.port import StoredFile
 from studio.backends.stores import Stores
-from studio.domain.versions import ModelVersion, VersionStatus, version_id_of
+from studio.domain.versions import FileFormat, ModelVersion, VersionStatus, version_id_of
 from studio.models import service as models
+from studio.versions.service.files import file_key, list_files, record_files
 from studio.versions.service.marks import find_mark, hold_registry
-from studio.versions.service.reading import model_file_key
 
 
 def register_version(
@@ -25,6 +26,9 @@ def register_version(
     duration_s: float | None,
     trained_by: str,
     model_file: Path | None,
+    more_files: Mapping[FileFormat, Path] | None = None,
+    digest: str | None = None,
+    tags: Mapping[str, str] | None = None,
     description: str = "",
 ) -> ModelVersion:
     """Register what a run has made: registry, then file, then own rows.
@@ -47,6 +51,9 @@ def register_version(
         duration_s: Seconds of training.
         trained_by: A user id or ``system``.
         model_file: The pickled estimator, which stays; None for none.
+        more_files: What else it can be had as, local files that stay.
+        digest: Hash of the model folder, as ``Runs.log_model`` gives it; None leaves the folder unchecked.
+        tags: Tags users see and may change.
         description: Up to 2000 characters.
 
     Returns:
@@ -67,16 +74,18 @@ def register_version(
             "metrics": metrics,
             "duration_s": duration_s,
             "trained_by": trained_by,
+            "digest": digest,
         }
         version = stores.registry.register_version(
             name, source=source, mlflow_run_id=mlflow_run_id, run_id=run_id, fields=fields,
-            description=description, status=VersionStatus.IN_PROGRESS,
+            tags=tags, description=description, status=VersionStatus.IN_PROGRESS,
         )  # fmt: skip
+    files = {**({} if model_file is None else {FileFormat.PKL: model_file}), **(more_files or {})}
+    stored = _send_files(stores, model_id, version, files)
     if version.status is not VersionStatus.READY:
-        if model_file is not None:
-            stores.files.put_path(model_file_key(model_id, version.number), model_file)
         version = stores.registry.update_version(name, version.number, status=VersionStatus.READY)
     _record(stores, model_id, name, version.number)
+    record_files(stores, model_id, version.number, stored)
     return version
 
 
@@ -120,6 +129,19 @@ def refresh_model(stores: Stores, model_id: str, versions: Sequence[ModelVersion
         metrics=shown.metrics if shown else {},
         has_ready_version=bool(ready),
     )
+
+
+def _send_files(
+    stores: Stores, model_id: str, version: ModelVersion, files: Mapping[FileFormat, Path]
+) -> dict[FileFormat, StoredFile]:
+    """Put what is not recorded of the version yet into the file store."""
+    with stores.open_apart(write=False) as reading:
+        known = list_files(reading, model_id, version.number)
+    return {
+        format: stores.files.put_path(file_key(model_id, version.number, format), path)
+        for format, path in files.items()
+        if format not in known
+    }
 
 
 def _find_of_run(stores: Stores, name: str, run_id: str) -> ModelVersion | None:

@@ -1,0 +1,1 @@
+"""A fitted model in forms that others can load: pickle and skops."""
