@@ -169,5 +169,6 @@ def test_a_part_of_another_model_is_unknown(place, shared, promise):
 
 @each(lambda promise: promise.is_public)
 def test_what_is_public_asks_for_no_token(place, promise):
-    answer = place.call(promise, Call(), {"Authorization": "Bearer nonsense"})
+    call = PREPARE[promise.id](place) if promise.parameters else Call()
+    answer = place.call(promise, call, {"Authorization": "Bearer nonsense"})
     assert answer.status_code not in (401, 403)

@@ -38,6 +38,7 @@ def ids(place):
         "dataset_id": place.make_dataset(),
         "user_id": "owner-1",
         "key_id": place.make_api_key().row.id,
+        "token": "bm90aGluZw.c2lnbmF0dXJl",
     }
 
 
