@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import rfc8785
 from sqlalchemy import Select, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from studio.audit.tables import AuditHeadRow, AuditRow
 from studio.backends.stores import Stores
 from studio.clock import format_time
+from studio.db.inserting import insert_unless_there
 from studio.domain.actors import Actor, ActorType
 from studio.domain.audit import ACTIONS, FIRST_HASH, AuditActor, AuditEntry, entry_id
 from studio.domain.pages import Page
@@ -224,9 +224,7 @@ def _before(moment: datetime, span: timedelta) -> datetime:
 
 
 def _lock_head(stores: Stores) -> AuditHeadRow:
-    dialect = sqlite if stores.db.get_bind().dialect.name == "sqlite" else postgresql
-    first = dialect.insert(AuditHeadRow).values(organization=stores.organization, number=0, hash=FIRST_HASH)
-    stores.db.execute(first.on_conflict_do_nothing())
+    insert_unless_there(stores.db, AuditHeadRow, organization=stores.organization, number=0, hash=FIRST_HASH)
     query = select(AuditHeadRow).where(AuditHeadRow.organization == stores.organization)
     return stores.db.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
 

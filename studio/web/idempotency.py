@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import orjson
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from studio.backends.stores import Stores
+from studio.db.inserting import insert_unless_there
 from studio.errors import IdempotencyInProgress, IdempotencyKeyReused, InvalidIdempotencyKey
 from studio.web.context import Seal
 from studio.web.tables import IdempotencyRow
@@ -101,9 +101,5 @@ def forget_old_answers(stores: Stores) -> None:
 
 
 def _insert(stores: Stores, row_id: str, body_hash: str) -> bool:
-    dialect = sqlite if stores.db.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(IdempotencyRow).values(
-        id=row_id, body_hash=body_hash, answer=None, created_at=stores.now()
-    )
-    added = stores.db.execute(statement.on_conflict_do_nothing().returning(IdempotencyRow.id))
-    return added.first() is not None
+    facts = {"body_hash": body_hash, "answer": None, "created_at": stores.now()}
+    return insert_unless_there(stores.db, IdempotencyRow, id=row_id, **facts)

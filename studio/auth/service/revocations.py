@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from studio.auth.tables import RefreshTokenRow, RevokedTokenRow, TicketRow
 from studio.backends.stores import Stores
 from studio.clock import format_time
+from studio.db.inserting import insert_unless_there
 from studio.errors import InvalidInput, TokenRevoked
 
 LEEWAY = timedelta(seconds=60)  # more than the clock leeway tokens are checked with
@@ -70,9 +70,5 @@ def forget_expired(stores: Stores) -> None:
 
 
 def _refuse(stores: Stores, token_id: str, expires_at: datetime) -> None:
-    dialect = sqlite if stores.db.get_bind().dialect.name == "sqlite" else postgresql
-    stores.db.execute(
-        dialect.insert(RevokedTokenRow)
-        .values(organization=stores.organization, token_id=token_id, expires_at=expires_at)
-        .on_conflict_do_nothing()
-    )
+    key = {"organization": stores.organization, "token_id": token_id}
+    insert_unless_there(stores.db, RevokedTokenRow, **key, expires_at=expires_at)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from studio.audit import service as audit
 from studio.backends.stores import Stores
+from studio.db.inserting import insert_unless_there
 from studio.domain.actors import ActorType, system_actor
 from studio.domain.pages import Page
 from studio.errors import AlreadyMember
@@ -55,18 +55,12 @@ def provision_member(stores: Stores, *, request_id: str | None = None, ip_addres
         ip_address: Where it came from.
     """
     actor, now = stores.actor, stores.now()
-    dialect = sqlite if stores.db.get_bind().dialect.name == "sqlite" else postgresql
     kind = ActorType.USER if actor.email else ActorType.SERVICE
-    added = stores.db.execute(
-        dialect.insert(MemberRow)
-        .values(
-            organization=actor.organization, user_id=actor.user_id, email=actor.email, type=str(kind),
-            first_seen_at=now, last_seen_at=now, added_by="system",
-        )
-        .on_conflict_do_nothing()
-        .returning(MemberRow.user_id)
-    ).first()  # fmt: skip
-    if added is None:
+    was_added = insert_unless_there(
+        stores.db, MemberRow, organization=actor.organization, user_id=actor.user_id, email=actor.email,
+        type=str(kind), first_seen_at=now, last_seen_at=now, added_by="system",
+    )  # fmt: skip
+    if not was_added:
         row = stores.db.get(MemberRow, (actor.organization, actor.user_id))
         assert row is not None
         row.first_seen_at, row.last_seen_at = row.first_seen_at or now, now

@@ -3,18 +3,16 @@ every registered model there is.
 """
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from studio.backends.stores import Stores
+from studio.db.inserting import insert_unless_there
 from studio.versions.tables import RegistryChangeRow
 
 
 def note_change(stores: Stores) -> None:
     """An MLflow client has written to the organization's registry; safe to repeat."""
-    dialect = sqlite if stores.db.get_bind().dialect.name == "sqlite" else postgresql
-    noted = dialect.insert(RegistryChangeRow).values(organization=stores.organization)
-    stores.db.execute(noted.on_conflict_do_nothing())
+    insert_unless_there(stores.db, RegistryChangeRow, organization=stores.organization)
 
 
 def has_changes(db: Session) -> bool:
