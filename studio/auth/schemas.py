@@ -4,7 +4,6 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from studio.auth.tables import ApiKeyRow
 from studio.domain.permissions import ORGANIZATION_PERMISSIONS
 from studio.web.fields import StrictInteger, Text, Time, choice
 from studio.web.paging import page_of, page_query
@@ -48,7 +47,7 @@ class ApiKeyOut(Schema):
     key_id = fields.String(required=True, attribute="id")
     name = fields.String(required=True)
     service_account = fields.String(required=True)
-    prefix = fields.Function(lambda row: prefix_of(row), required=True)
+    prefix = fields.String(required=True)
     permissions = fields.List(fields.String(), required=True)
     expires_at = Time(required=True)
     last_used_at = Time(required=True, allow_none=True)
@@ -61,7 +60,7 @@ class NewApiKeyOut(Schema):
     name = fields.String(required=True, attribute="row.name")
     service_account = fields.String(required=True, attribute="row.service_account")
     api_key = fields.String(required=True)
-    prefix = fields.Function(lambda made: prefix_of(made.row), required=True)
+    prefix = fields.String(required=True, attribute="row.prefix")
     permissions = fields.List(fields.String(), required=True, attribute="row.permissions")
     expires_at = Time(required=True, attribute="row.expires_at")
     last_used_at = Time(required=True, allow_none=True, attribute="row.last_used_at")
@@ -70,8 +69,3 @@ class NewApiKeyOut(Schema):
 
 
 ApiKeyList = page_of(ApiKeyOut, "ApiKeyList")
-
-
-def prefix_of(row: ApiKeyRow) -> str:
-    """The part of a key that is no secret."""
-    return f"msk_{row.id.partition('-')[2]}"

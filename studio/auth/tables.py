@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from studio.db.declarative import Row
 
+KEY_MARK = "msk"
+
 
 class RevokedTokenRow(Row):
     """A token that is refused until it would have expired anyway."""
@@ -47,6 +49,11 @@ class ApiKeyRow(Row):
     last_used_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(128))
+
+    @property
+    def prefix(self) -> str:
+        """The part of the key that is no secret."""
+        return f"{KEY_MARK}_{self.id.partition('-')[2]}"
 
 
 class RefreshTokenRow(Row):

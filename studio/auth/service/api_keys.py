@@ -16,8 +16,6 @@ from studio.domain.identifiers import is_id, new_id
 from studio.domain.pages import Page
 from studio.errors import ApiKeyNotFound, InvalidInput
 
-MARK = "msk"
-
 
 @dataclass(frozen=True)
 class NewApiKey:
@@ -70,7 +68,7 @@ def create_api_key(
         None, key_id=row.id, name=name, service_account=row.service_account, permissions=row.permissions,
         expires_at=format_time(row.expires_at),
     )  # fmt: skip
-    return NewApiKey(row, f"{prefix_of(row.id)}_{secret}")
+    return NewApiKey(row, f"{row.prefix}_{secret}")
 
 
 def list_api_keys(stores: Stores, *, page: int, page_size: int) -> Page:
@@ -113,11 +111,6 @@ def lock_api_key(stores: Stores, key_id: str) -> ApiKeyRow | None:
     """The key as it now is, kept until the transaction ends: a sign-in must not slip past a deletion of its key."""
     query = select(ApiKeyRow).where(ApiKeyRow.id == key_id, ApiKeyRow.organization == stores.organization)
     return stores.db.scalars(query.with_for_update().execution_options(populate_existing=True)).first()
-
-
-def prefix_of(key_id: str) -> str:
-    """The part of a key that is no secret."""
-    return f"{MARK}_{key_id.partition('-')[2]}"
 
 
 def hash_of(secret: str) -> str:

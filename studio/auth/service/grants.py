@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from studio.auth.service.api_keys import MARK, hash_of, lock_api_key
+from studio.auth.service.api_keys import hash_of, lock_api_key
 from studio.auth.service.revocations import revoke_refresh_tokens
-from studio.auth.tables import ApiKeyRow, RefreshTokenRow
+from studio.auth.tables import KEY_MARK, ApiKeyRow, RefreshTokenRow
 from studio.backends.stores import Stores
 from studio.domain.actors import Actor, ActorType
 from studio.domain.identifiers import is_id
@@ -130,7 +130,7 @@ def _find_key(db: Session, api_key: str) -> ApiKeyRow | None:
     mark, _, rest = api_key.partition("_")
     digits, _, secret = rest.partition("_")
     key_id = f"key-{digits}"
-    row = db.get(ApiKeyRow, key_id) if mark == MARK and is_id("key", key_id) else None
+    row = db.get(ApiKeyRow, key_id) if mark == KEY_MARK and is_id("key", key_id) else None
     wanted = row.secret_hash if row is not None else hash_of("")
     is_right = hmac.compare_digest(hash_of(secret), wanted)  # also for an unknown id: it must take as long
     return row if is_right else None
