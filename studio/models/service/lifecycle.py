@@ -3,14 +3,12 @@
 from studio.backends.stores import Stores
 from studio.collaborators import service as collaborators
 from studio.datasets import service as datasets
-from studio.domain.identifiers import new_id
-from studio.domain.model_records import Model, ModelStatus, Visibility
+from studio.domain.model_records import Model, ModelStatus
 from studio.domain.permissions import Role
 from studio.domain.versions import VersionStatus
 from studio.errors import AlreadyArchived, NotArchived
 from studio.models.service.records import add_row
-from studio.models.service.rows import find_row, record_of, refuse_training, search_text_of, set_tags, touch
-from studio.models.tables import ModelRow
+from studio.models.service.rows import find_row, new_row, record_of, refuse_training, set_tags, touch
 
 
 def archive_model(stores: Stores, model_id: str) -> Model:
@@ -63,14 +61,10 @@ def duplicate_model(stores: Stores, model_id: str, *, name: str, description: st
         NameTaken: The organization has a model of that name.
     """
     source = find_row(stores, model_id)
-    now = stores.now()
     text = source.description if description is None else description
-    row = ModelRow(
-        id=new_id("model"), organization=stores.organization, name=name, description=text,
-        search_text=search_text_of(name, text), model_type=source.model_type, task_type=source.task_type,
-        status=str(ModelStatus.DRAFT), visibility=str(Visibility.ORG), config=dict(source.config), settings={},
-        version=1, metrics={}, created_at=now, updated_at=now, created_by=stores.actor.user_id or "",
-        source_model_id=source.id,
+    row = new_row(
+        stores, name=name, description=text, model_type=source.model_type, task_type=source.task_type,
+        config=source.config, source_model_id=source.id,
     )  # fmt: skip
     add_row(stores, row)
     set_tags(stores.db, row, [tag.tag for tag in source.tags])

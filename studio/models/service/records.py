@@ -12,7 +12,6 @@ from studio.backends.stores import Stores
 from studio.collaborators import service as collaborators
 from studio.datasets import service as datasets
 from studio.domain import model_config
-from studio.domain.identifiers import new_id
 from studio.domain.model_records import Model, ModelStatus, Visibility
 from studio.domain.pages import Page
 from studio.domain.permissions import ADMIN, VIEWER, Role
@@ -22,6 +21,7 @@ from studio.models.service.checks import check_schema
 from studio.models.service.configs import check_own_config
 from studio.models.service.rows import (
     find_row,
+    new_row,
     record_of,
     refuse_archived,
     refuse_training,
@@ -64,12 +64,9 @@ def create_model(
         SchemaMismatch: The dataset lacks a configured column.
         InvalidInput: The configuration makes no sense, as check_config tells.
     """
-    now = stores.now()
-    row = ModelRow(
-        id=new_id("model"), organization=stores.organization, name=name, description=description,
-        search_text=search_text_of(name, description), model_type=str(model_type), task_type=str(task_type),
-        status=str(ModelStatus.DRAFT), visibility=str(Visibility.ORG), config=dict(config or {}), settings={},
-        version=1, metrics={}, created_at=now, updated_at=now, created_by=stores.actor.user_id or "",
+    row = new_row(
+        stores, name=name, description=description, model_type=str(model_type), task_type=str(task_type),
+        config=config or {},
     )  # fmt: skip
     check_own_config(stores, row, row.config, at="/config")
     add_row(stores, row)

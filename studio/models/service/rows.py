@@ -1,5 +1,6 @@
 """Finds rows of models and turns them into records."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,8 @@ from sqlalchemy.orm import Session
 from studio.backends.stores import Stores
 from studio.datasets import service as datasets
 from studio.domain import model_config
-from studio.domain.identifiers import is_id
-from studio.domain.model_records import Model, ModelStatus
+from studio.domain.identifiers import is_id, new_id
+from studio.domain.model_records import Model, ModelStatus, Visibility
 from studio.domain.tasks import ModelType, TaskType
 from studio.errors import ModelArchived, ModelNotFound, ModelTraining
 from studio.models.tables import ModelRow, ModelTagRow
@@ -50,6 +51,27 @@ def refuse_training(row: ModelRow) -> None:
     """Raise ModelTraining for a model in training."""
     if row.status == ModelStatus.TRAINING:
         raise ModelTraining(f"{row.name!r} is training; wait for the run to end, or cancel it.")
+
+
+def new_row(
+    stores: Stores,
+    *,
+    name: str,
+    description: str,
+    model_type: str,
+    task_type: str,
+    config: Mapping[str, Any],
+    source_model_id: str | None = None,
+) -> ModelRow:
+    """The row of a new draft of the caller's, not added yet."""
+    now = stores.now()
+    return ModelRow(
+        id=new_id("model"), organization=stores.organization, name=name, description=description,
+        search_text=search_text_of(name, description), model_type=model_type, task_type=task_type,
+        status=str(ModelStatus.DRAFT), visibility=str(Visibility.ORG), config=dict(config), settings={}, version=1,
+        metrics={}, created_at=now, updated_at=now, created_by=stores.actor.user_id or "",
+        source_model_id=source_model_id,
+    )  # fmt: skip
 
 
 def set_tags(db: Session, row: ModelRow, tags: list[str]) -> None:
