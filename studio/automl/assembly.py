@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +14,8 @@ from studio.automl.estimators import installed_families
 from studio.automl.pipeline import Member, build_pipeline
 from studio.automl.problem import Problem
 from studio.automl.result import SplitPrediction
-from studio.evaluation.metrics import bootstrap_intervals, compute_metrics
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 MAX_TRAIN_ROWS = 10_000  # of the training rows so many tell enough about the fit
 
@@ -68,21 +65,12 @@ def assemble(problem: Problem, parts: Sequence[Part], soft_deadline: float | Non
         families += [part.family] * len(found)
     estimator = build_pipeline(problem.reader, members, weights, problem.classes)
     splits = _predict_splits(problem, estimator, parts)
-    metrics = {name: compute_metrics(*_arguments(problem, split)) for name, split in splits.items()}
+    metrics = {name: problem.evaluate(split) for name, split in splits.items()}
     intervals: dict[str, Mapping[str, tuple[float, float]]] = {}
     for name in ("test", "validation", "train"):
         is_late = soft_deadline is not None and time.monotonic() > soft_deadline
-        seed = problem.plan.validation.random_state
-        arguments = _arguments(problem, splits[name])
-        intervals[name] = {} if is_late else bootstrap_intervals(*arguments, random_state=seed)
+        intervals[name] = {} if is_late else problem.intervals(splits[name])
     return Final(estimator, splits, metrics, intervals, _importances(problem, members, weights, families))
-
-
-def _arguments(problem: Problem, split: SplitPrediction) -> tuple[Any, ...]:
-    labels = None if problem.labels is None else list(problem.labels)
-    n_features = len(problem.features)
-    truth = (split.y_true, split.y_pred, split.proba)
-    return (problem.plan.task, *truth, labels, problem.positive_label, n_features)
 
 
 def _predict_splits(problem: Problem, estimator: Pipeline, parts: Sequence[Part]) -> dict[str, SplitPrediction]:
@@ -96,19 +84,10 @@ def _predict_splits(problem: Problem, estimator: Pipeline, parts: Sequence[Part]
     unseen = np.sum([part.weight * np.load(part.outputs) for part in parts], axis=0)
     validation = np.intersect1d(problem.split.validation, problem.scored)
     return {
-        "train": _split_prediction(problem, train, outputs[: len(train)]),
-        "validation": _split_prediction(problem, validation, unseen[np.searchsorted(problem.scored, validation)]),
-        "test": _split_prediction(problem, test, outputs[len(train) :]),
+        "train": problem.predictions(train, outputs[: len(train)]),
+        "validation": problem.predictions(validation, unseen[np.searchsorted(problem.scored, validation)]),
+        "test": problem.predictions(test, outputs[len(train) :]),
     }
-
-
-def _split_prediction(problem: Problem, rows: IntArray, outputs: FloatArray) -> SplitPrediction:
-    if problem.labels is None:
-        return SplitPrediction(problem.rows[rows], problem.y[rows], outputs, None)
-    labels = np.array(problem.labels, dtype=object)
-    proba = outputs / outputs.sum(axis=1, keepdims=True)
-    true, predicted = labels[problem.y[rows]], labels[outputs.argmax(axis=1)]
-    return SplitPrediction(problem.rows[rows], true, predicted, proba)
 
 
 def _importances(

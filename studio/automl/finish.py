@@ -64,7 +64,8 @@ def finish(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
         metrics=final.metrics,
         intervals=final.intervals,
         importances=final.importances,
-        rows_used=len(np.unique(np.concatenate([problem.split.development, problem.split.test]))),
+        rows_used=problem.n_split,
+        optional_columns=problem.optional_columns,
         stage_seconds=seconds,
         peak_memory_mb=campaign.pool.peak_bytes / 2**20,
     )

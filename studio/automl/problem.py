@@ -11,6 +11,7 @@ import pandas as pd
 
 from studio.automl.columns import Cells, ColumnReader, read_numbers, read_stamps, read_text
 from studio.automl.plan import Plan
+from studio.automl.result import SplitPrediction
 from studio.automl.splits import Folds, Split, make_folds, split_rows
 from studio.errors import (
     ConfigIncomplete,
@@ -21,7 +22,14 @@ from studio.errors import (
     UntrainableTarget,
 )
 from studio.evaluation.curves import positive_label_of
-from studio.evaluation.metrics import metric_names, primary_metric, score_codes, score_numbers
+from studio.evaluation.metrics import (
+    bootstrap_intervals,
+    compute_metrics,
+    metric_names,
+    primary_metric,
+    score_codes,
+    score_numbers,
+)
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -47,6 +55,7 @@ class Problem:
         scored: Rows that are in one of the validation parts, sorted.
         has_class_weights: Whether rare classes weigh more.
         sample: One row as a caller would send it.
+        notes: What a reader of the run's log should know of the table: level and text of each.
     """
 
     plan: Plan
@@ -63,11 +72,27 @@ class Problem:
     scored: IntArray
     has_class_weights: bool
     sample: pd.DataFrame
+    notes: tuple[tuple[str, str], ...] = ()
 
     @property
     def n_classes(self) -> int:
         """Number of classes, 0 for regression."""
         return 0 if self.classes is None else len(self.classes)
+
+    @property
+    def n_used(self) -> int:
+        """Rows of the table that are used."""
+        return len(self.rows)
+
+    @property
+    def n_split(self) -> int:
+        """Rows of the table that train, validate or test."""
+        return len(np.unique(self.rows[np.concatenate([self.split.development, self.split.test])]))
+
+    @property
+    def optional_columns(self) -> tuple[str, ...]:
+        """Input columns that a caller may leave out."""
+        return ()
 
     @functools.cached_property
     def positive_label(self) -> str | None:
@@ -91,6 +116,33 @@ class Problem:
         found = score_codes(self.metric, true, outputs.argmax(axis=1), outputs, self.n_classes, positive)
         # One that never says the positive label has no precision: the worst it could have, to a search.
         return 0.0 if found is None and self.metric == "precision" else found
+
+    def predictions(self, rows: IntArray, outputs: FloatArray) -> SplitPrediction:
+        """A model's outputs for some rows, as they are evaluated and kept."""
+        if self.labels is None:
+            return SplitPrediction(self.rows[rows], self.y[rows], outputs, None)
+        labels = np.array(self.labels, dtype=object)
+        proba = outputs / outputs.sum(axis=1, keepdims=True)
+        true, predicted = labels[self.y[rows]], labels[outputs.argmax(axis=1)]
+        return SplitPrediction(self.rows[rows], true, predicted, proba)
+
+    def evaluate(self, split: SplitPrediction) -> dict[str, float | None]:
+        """Every metric of the task on a split; None where undefined."""
+        return compute_metrics(self.plan.task, split.y_true, split.y_pred, **self._circumstances(split))
+
+    def intervals(self, split: SplitPrediction) -> dict[str, tuple[float, float]]:
+        """Their bootstrap intervals, of those that are defined."""
+        seed = self.plan.validation.random_state
+        facts = self._circumstances(split)
+        return bootstrap_intervals(self.plan.task, split.y_true, split.y_pred, **facts, random_state=seed)
+
+    def _circumstances(self, split: SplitPrediction) -> dict[str, Any]:
+        return {
+            "proba": split.proba,
+            "labels": None if self.labels is None else list(self.labels),
+            "positive_label": self.positive_label,
+            "n_features": len(self.features),
+        }
 
 
 def check_table(frame: pd.DataFrame, plan: Plan) -> None:

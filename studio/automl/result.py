@@ -96,6 +96,7 @@ class SearchResult:
         rows_used: Rows that were trained or evaluated on.
         stage_seconds: Seconds per phase.
         peak_memory_mb: Most memory this process and its trials held together.
+        optional_columns: Feature columns that a caller of the model may leave out.
     """
 
     estimator: Any
@@ -115,3 +116,4 @@ class SearchResult:
     rows_used: int
     stage_seconds: Mapping[str, float]
     peak_memory_mb: float
+    optional_columns: tuple[str, ...] = ()

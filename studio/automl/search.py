@@ -69,6 +69,7 @@ def search(
     checked = time.monotonic()
     observer.phase("preprocessing", 0.0, "reading the columns")
     problem = prepare_problem(frame, plan)
+    plan = problem.plan  # a task may be searched as another one
     _log_problem(problem, len(frame), observer)
     read = time.monotonic()
     schedule = Schedule(families, plan, problem.metric)
@@ -83,7 +84,9 @@ def search(
 
 
 def _log_problem(problem: Problem, n_given: int, observer: Observer) -> None:
-    split, n_rows = problem.split, len(problem.rows)
+    split, n_rows = problem.split, problem.n_used
+    for level, note in problem.notes:
+        observer.log(level, f"[Validation] {note}")
     if n_rows < n_given:
         observer.log("warning", f"[Preprocessing] {n_given - n_rows} rows without a target were left out")
     observer.log(
