@@ -6,6 +6,7 @@ Matplotlib's own objects are used, never pyplot, whose figures belong to the who
 import io
 import threading
 import warnings
+from collections.abc import Sequence
 from typing import Literal
 
 import matplotlib
@@ -47,7 +48,7 @@ def new_figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def set_texts(axes: Axes, *, title: str, x: str, y: str) -> None:
+def set_texts(axes: Axes, *, title: str, x: str, y: str, scale: float = 1.0) -> None:
     """Title the plot and its axes.
 
     Args:
@@ -55,19 +56,60 @@ def set_texts(axes: Axes, *, title: str, x: str, y: str) -> None:
         title: Of the plot, one line.
         x: What runs from left to right, with its unit.
         y: What runs upwards, with its unit.
+        scale: How much larger than usual the figure is.
     """
-    axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=INK, pad=10, parse_math=False)
-    axes.set_xlabel(x, fontsize=11, color=INK, labelpad=6, parse_math=False)
-    axes.set_ylabel(y, fontsize=11, color=INK, labelpad=6, parse_math=False)
+    axes.set_title(title, loc="left", fontsize=13 * scale, fontweight="bold", color=INK, pad=10, parse_math=False)
+    axes.set_xlabel(x, fontsize=11 * scale, color=INK, labelpad=6, parse_math=False)
+    axes.set_ylabel(y, fontsize=11 * scale, color=INK, labelpad=6, parse_math=False)
 
 
 def shorten(label: str) -> str:
     """A label on one line of at most 24 characters, its middle left out where it is longer."""
-    line = " ".join(label.split()) or "(empty)"
+    line = _one_line(label)
     if len(line) <= LONGEST_LABEL:
         return line
     half = LONGEST_LABEL // 2
     return f"{line[: half - 1]}…{line[-half:]}"
+
+
+def shorten_all(labels: Sequence[str]) -> list[str]:
+    """Labels on one line each, still told apart where they are shortened.
+
+    If one is longer than 24 characters, the words all of them begin or end with are left out first. Those that are
+    the same even so are numbered.
+    """
+    lines = [_one_line(label) for label in labels]
+    if len(lines) > 1 and max(map(len, lines)) > LONGEST_LABEL:
+        words = [line.split(" ") for line in lines]
+        start = _count_shared(words)
+        own = [line[start:] for line in words]
+        end = _count_shared([line[::-1] for line in own])
+        lines = [f"{'…' if start else ''}{' '.join(line[: len(line) - end])}{'…' if end else ''}" for line in own]
+    short = [shorten(line) for line in lines]
+    return [
+        name if short.count(name) == 1 else f"{name} ({short[:place].count(name) + 1})"
+        for place, name in enumerate(short)
+    ]
+
+
+def _count_shared(rows: Sequence[Sequence[str]]) -> int:
+    """How many first words are the same in all rows, without the last word of any."""
+    most = min(map(len, rows)) - 1
+    return next((place for place in range(most) if len({row[place] for row in rows}) > 1), most)
+
+
+def _one_line(label: str) -> str:
+    return " ".join(label.split()) or "(empty)"
+
+
+def write_number(value: float) -> str:
+    """A number of four digits or so, thin spaces between its thousands."""
+    if value and not 1e-3 <= abs(value) < 1e7:
+        return f"{value:.3g}".replace("-", "\u2212")
+    digits = 0 if abs(value) >= 1000 else 3
+    text = f"{value:,.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return ("0" if text in ("-0", "") else text).replace(",", "\u2009").replace("-", "\u2212")
 
 
 def render(figure: Figure, fmt: PlotFormat) -> bytes:

@@ -239,16 +239,23 @@ def _class_rows(
     labels: Sequence[str] | None,
     positive_label: str | None,
 ) -> ClassRows:
-    true, pred = pd.Index([str(v) for v in y_true]), pd.Index([str(v) for v in y_pred])
+    (true, true_names), (pred, pred_names) = _factorize(y_true), _factorize(y_pred)
     known = [] if labels is None else [str(label) for label in labels]
-    unseen = sorted((set(true) | set(pred)) - set(known))
+    unseen = sorted({*true_names, *pred_names} - set(known))
     index = pd.Index(known + unseen)
     n_labels = max(len(index), 2)
     if proba is not None and proba.shape[1] < n_labels:
         proba = np.hstack([proba, np.zeros((len(proba), n_labels - proba.shape[1]))])
     positive = len(index) - 1 if positive_label is None else int(index.get_indexer(pd.Index([positive_label]))[0])
-    codes = [index.get_indexer(column).astype(np.int64) for column in (true, pred)]
-    return ClassRows(codes[0], codes[1], proba, n_labels, positive)
+    places = [index.get_indexer(pd.Index(names)).astype(np.int64) for names in (true_names, pred_names)]
+    return ClassRows(places[0][true], places[1][pred], proba, n_labels, positive)
+
+
+def _factorize(values: Iterable[Any]) -> tuple[IntArray, list[str]]:
+    """Labels as positions among their texts; a text may come twice."""
+    column = values if isinstance(values, np.ndarray) else np.array(list(values), dtype=object)
+    codes, known = pd.factorize(column, use_na_sentinel=False)
+    return codes.astype(np.int64), [str(value) for value in known.tolist()]
 
 
 def _score(functions: Mapping[str, Function], name: str, rows: ClassRows | NumberRows) -> float | None:

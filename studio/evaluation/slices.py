@@ -26,16 +26,22 @@ class Slice:
     rows: IntArray
 
 
-def slice_values(values: Sequence[str | None], max_slices: int) -> list[Slice]:
-    """One slice per value, the smallest last; beyond ``max_slices`` (1 or more) the rarest are one, at the end.
+def slice_codes(codes: IntArray, names: Sequence[str], max_slices: int) -> list[Slice]:
+    """One slice per name, the smallest last; beyond ``max_slices`` (1 or more) the rarest are one, at the end.
 
-    A value that is itself called ``other`` is part of that one.
+    A name that is itself ``other`` is part of that one.
+
+    Args:
+        codes: Positions among the names, of shape (n_rows,); negative where the value is missing.
+        names: As text. Rows of equal names are one slice.
+        max_slices: Most slices.
     """
-    codes, known = pd.factorize(np.array(values, dtype=object))
+    firsts, known = pd.factorize(np.array(names, dtype=object))
+    codes = np.append(firsts, -1)[np.maximum(codes, -1)]
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(len(known)))
     groups = np.split(order, starts)
-    named = [Slice(None, groups[0]), *(Slice(str(v), rows) for v, rows in zip(known, groups[1:], strict=True))]
+    named = [Slice(None, groups[0]), *(Slice(name, rows) for name, rows in zip(known, groups[1:], strict=True))]
     return _pool([part for part in named if len(part.rows)], max_slices)
 
 
@@ -49,15 +55,14 @@ def slice_numbers(numbers: FloatArray, write: Callable[[float], str], max_slices
     """
     is_known = ~np.isnan(numbers)
     if not is_known.any():
-        return slice_values([None] * len(numbers), max(max_slices, 2))
+        return slice_codes(np.full(len(numbers), -1), [], max(max_slices, 2))
     n_ranges = max(1, min(MOST_RANGES, max_slices - int(not is_known.all())))
     quantiles = np.arange(n_ranges) / n_ranges
     lowest = np.unique(np.quantile(numbers[is_known], quantiles, method="higher"))
     bounds = [*(write(bound) for bound in lowest.tolist()), "inf"]
-    names = [f"[{low}, {high})" for low, high in pairwise(bounds)]
     places = np.searchsorted(lowest, numbers, side="right") - 1
-    texts = [names[place] if known else None for place, known in zip(places, is_known, strict=True)]
-    return slice_values(texts, max_slices)
+    names = [f"[{low}, {high})" for low, high in pairwise(bounds)]
+    return slice_codes(np.where(is_known, places, -1), names, max_slices)
 
 
 def _pool(slices: list[Slice], max_slices: int) -> list[Slice]:

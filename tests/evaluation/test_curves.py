@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.metrics import auc, roc_auc_score
+from sklearn.metrics import confusion_matrix as count_matrix
 
 from studio.errors import NotApplicable, UnknownClass
 from studio.evaluation.curves import (
@@ -59,6 +60,17 @@ def test_two_classes_are_counted_from_the_positive_one():
     )
     other = confusion_matrix(y_true, y_pred, ["late", "on_time"], positive_label="on_time")
     assert other.binary == BinaryCounts(1650, 90, 150, 510, "on_time")
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_a_matrix_of_many_classes_is_that_of_scikit_learn(normalize):
+    labels = ["-1", "0", "10", "9", "very good"]
+    random = np.random.default_rng(0)
+    y_true, y_pred = (random.choice(labels[:4], 500).tolist() for _ in range(2))
+    expected = count_matrix(y_true, y_pred, labels=labels, normalize="true" if normalize else None)
+    found = confusion_matrix(y_true, y_pred, labels, normalize=normalize)
+    assert np.array(found.matrix) == pytest.approx(expected)
+    assert found.binary is None
 
 
 def test_normalized_rows_sum_to_one_and_binary_stays_in_counts():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from studio.evaluation.mistakes import confidences_of, find_mistakes
-from studio.evaluation.slices import slice_numbers, slice_values
+from studio.evaluation.slices import slice_codes, slice_numbers
 from studio.evaluation.stored import SplitEvaluation
 
 
@@ -11,14 +11,18 @@ def told(slices):
 
 
 def test_rare_values_are_pooled_at_the_end():
-    values = ["b", "a", "a", None, "🚚", "a", "b"]
-    assert told(slice_values(values, 4)) == [("a", [1, 2, 5]), ("b", [0, 6]), (None, [3]), ("🚚", [4])]
-    assert told(slice_values(values, 3)) == [("a", [1, 2, 5]), ("b", [0, 6]), ("other", [3, 4])]
-    assert told(slice_values(values, 1)) == [("other", list(range(7)))]
+    codes, names = np.array([0, 1, 1, -1, 2, 1, 0]), ["b", "a", "🚚"]
+    assert told(slice_codes(codes, names, 4)) == [("a", [1, 2, 5]), ("b", [0, 6]), (None, [3]), ("🚚", [4])]
+    assert told(slice_codes(codes, names, 3)) == [("a", [1, 2, 5]), ("b", [0, 6]), ("other", [3, 4])]
+    assert told(slice_codes(codes, names, 1)) == [("other", list(range(7)))]
 
 
 def test_a_value_called_other_joins_the_pool():
-    assert told(slice_values(["other", "other", "a", "b"], 2)) == [("a", [2]), ("other", [0, 1, 3])]
+    assert told(slice_codes(np.array([0, 0, 1, 2]), ["other", "a", "b"], 2)) == [("a", [2]), ("other", [0, 1, 3])]
+
+
+def test_equal_names_are_one_slice():
+    assert told(slice_codes(np.array([0, 1, 2, -1]), ["a", "b", "a"], 5)) == [("a", [0, 2]), (None, [3]), ("b", [1])]
 
 
 @pytest.mark.parametrize(("most", "ranges"), [(1, 1), (9, 9), (10, 10), (20, 10)])

@@ -50,9 +50,9 @@ def number_evaluation(now):
     return evaluation(now, {"test": split}, None, task="regression", positive_label=None, primary_metric="rmse")
 
 
-def add_evaluated(stores, model, made):
-    """A ready version whose run has this evaluation."""
-    run_id, mlflow_run_id = add_run(stores, model)
+def add_evaluated(stores, model, made, run_id=None):
+    """A ready version whose run, by default one nothing else is known of, has this evaluation."""
+    run_id, mlflow_run_id = add_run(stores, model, run_id)
     with tempfile.TemporaryDirectory() as folder:
         for file in write_evaluation(Path(folder), made):
             stores.runs.log_file(mlflow_run_id, file, folder=FOLDER)

@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from studio.datasets import service as datasets
 from studio.errors import NoEvaluation, NotApplicable, UnknownClass, UnknownColumn
+from studio.evaluation.metrics import compute_metrics
 from studio.evaluation.stored import SplitEvaluation
 from studio.performance import service as performance
+from studio.training import service as training
 from tests.factories import make_dataset, make_model, parcels
 from tests.performance.factories import add_evaluated, evaluation, late_split
 
@@ -58,3 +63,34 @@ def test_rows_come_in_the_order_asked_for(open_stores):
         table = datasets.read_rows(stores, dataset.id, ["carrier", "distance_km"], np.array([29, 0, 7]))
     assert table.column_names == ["carrier", "distance_km"]
     assert table["carrier"].to_pylist() == frame["carrier"].iloc[[29, 0, 7]].tolist()
+
+
+@pytest.mark.parametrize(
+    ("by", "slices"),
+    [
+        ("carrier", {("Nordvik", 2), (None, 1), ("Süd", 1)}),
+        ("is_express", {("true", 3), ("false", 1)}),
+        ("sent_at", {("[2026-01-01T00:00:00Z, inf)", 4)}),
+    ],
+)
+def test_a_forecast_has_all_its_scores_in_each_slice(open_stores, clock, by, slices):
+    split = SplitEvaluation(np.array([3, 1, 0, 2]), np.array([1.0, 2, 3, 5]), np.array([2.0, 2, 2, 2]))
+    frame = pd.DataFrame(
+        {
+            "carrier": ["Nordvik", "Süd", None, "Nordvik"] * 2,
+            "is_express": [True, False, True, True] * 2,
+            "sent_at": pd.to_datetime(["2026-01-01"] * 8, utc=True),
+        }
+    )
+    with open_stores() as stores:
+        dataset = make_dataset(stores, frame)
+        model = make_model(stores, dataset=dataset, config={"target_column": "carrier"})
+        run = training.start_run(stores, model.id)
+    with open_stores() as stores:
+        made = evaluation(clock.now, {"test": split}, None, task="time_series", positive_label=None)
+        whole = compute_metrics("time_series", split.y_true, split.y_pred, naive_error=0.5)
+        add_evaluated(stores, model, replace(made, metrics={"test": whole}, feature_columns=tuple(frame)), run.run_id)
+    with open_stores(write=False) as stores:
+        found = performance.make_slices(stores, model.id, **ASKED, by=by, max_slices=20).result.slices
+    assert {(part.value, part.count) for part in found} == slices
+    assert sum(part.metrics["mase"] * part.count for part in found) == pytest.approx(whole["mase"] * 4)

@@ -1,14 +1,14 @@
-"""Computes what is asked of a version's stored evaluation, and draws it."""
+"""Computes what is asked of a version's stored evaluation."""
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, Unpack
 
 from studio.backends.stores import Stores
-from studio.evaluation import curves, plots
+from studio.evaluation import curves
 from studio.evaluation.curves import ConfusionMatrix, RocCurve
-from studio.evaluation.figures import PlotFormat
 from studio.evaluation.stored import EvaluationSummary
 from studio.performance.service.evaluations import (
+    Asked,
     StoredEvaluation,
     check_classifier,
     find_evaluation,
@@ -34,23 +34,21 @@ class Finding(Generic[Result]):
     result: Result
 
 
-def summarize(
-    stores: Stores, model_id: str, *, version_id: str | None, dataset_split: str
-) -> Finding[EvaluationSummary]:
+def summarize(stores: Stores, model_id: str, **asked: Unpack[Asked]) -> Finding[EvaluationSummary]:
     """The scores of a version; raises as find_evaluation does."""
-    found = find_evaluation(stores, model_id, version_id, dataset_split)
+    found = find_evaluation(stores, model_id, **asked)
     return finding_of(found, found.summary)
 
 
 def make_confusion_matrix(
-    stores: Stores, model_id: str, *, version_id: str | None, dataset_split: str, normalize: bool
+    stores: Stores, model_id: str, *, normalize: bool, **asked: Unpack[Asked]
 ) -> Finding[ConfusionMatrix]:
     """Which class a version took for which.
 
     Raises:
         NotApplicable: The version is no classifier; other errors as in find_evaluation.
     """
-    found = find_evaluation(stores, model_id, version_id, dataset_split)
+    found = find_evaluation(stores, model_id, **asked)
     labels = check_classifier(found)
     predictions = read_predictions(stores, found)
     matrix = curves.confusion_matrix(
@@ -61,29 +59,22 @@ def make_confusion_matrix(
 
 
 def make_roc_curve(
-    stores: Stores,
-    model_id: str,
-    *,
-    version_id: str | None,
-    dataset_split: str,
-    resolution: int,
-    class_label: str | None,
+    stores: Stores, model_id: str, *, resolution: int, class_label: str | None, **asked: Unpack[Asked]
 ) -> Finding[RocCurve]:
     """True against false positive rate of a version.
 
     Args:
         stores: Open stores.
         model_id: Id of the model.
-        version_id: Id of the version, None for the promoted one.
-        dataset_split: ``train``, ``validation`` or ``test``.
         resolution: Most points, 2 or more.
         class_label: One class against the rest; None for the positive one of two, or the average of more.
+        asked: The version and the split.
 
     Raises:
         NotApplicable: The version is no classifier or has no probabilities, or the split holds one class alone.
         UnknownClass: The version knows no such class; other errors as in find_evaluation.
     """
-    found = find_evaluation(stores, model_id, version_id, dataset_split)
+    found = find_evaluation(stores, model_id, **asked)
     labels = check_classifier(found)
     if class_label is not None:
         curves.find_class(class_label, labels)
@@ -95,21 +86,6 @@ def make_roc_curve(
     return finding_of(found, curve)
 
 
-def draw_confusion_matrix(found: Finding[ConfusionMatrix], fmt: PlotFormat) -> bytes:
-    """A confusion matrix as an SVG or PNG file."""
-    return plots.draw_confusion_matrix(found.result, fmt, title=title_of("Confusion matrix", found))
-
-
-def draw_roc_curve(found: Finding[RocCurve], fmt: PlotFormat) -> bytes:
-    """A ROC curve as an SVG or PNG file."""
-    return plots.draw_roc_curve(found.result, fmt, title=title_of("ROC curve", found))
-
-
 def finding_of(found: StoredEvaluation, result: Result) -> Finding[Result]:
     """A result with what it is of."""
     return Finding(found.model_id, found.version_id, found.split, found.sample_count, result)
-
-
-def title_of(subject: str, found: Finding[Result]) -> str:
-    """Above a drawing: what it shows, of which version, on which split."""
-    return f"{subject}, {found.version_id} on {found.dataset_split}"

@@ -1,7 +1,7 @@
 """Finds the stored evaluation of a version."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
 import numpy as np
 
@@ -25,6 +25,18 @@ CLASSIFICATION: Final = "classification"
 _CACHE = EvaluationCache(max_bytes=64 << 20)
 
 
+class Asked(TypedDict):
+    """Which evaluation of a model is asked about.
+
+    Attributes:
+        version_id: Id of the version, None for the promoted one.
+        dataset_split: ``train``, ``validation`` or ``test``.
+    """
+
+    version_id: str | None
+    dataset_split: str
+
+
 @dataclass(frozen=True)
 class StoredEvaluation:
     """The evaluation of one version on one split; predictions are read when asked for.
@@ -42,14 +54,14 @@ class StoredEvaluation:
     sample_count: int
 
 
-def find_evaluation(stores: Stores, model_id: str, version_id: str | None, split: str) -> StoredEvaluation:
+def find_evaluation(stores: Stores, model_id: str, *, version_id: str | None, dataset_split: str) -> StoredEvaluation:
     """The evaluation of a version on one split.
 
     Args:
         stores: Open stores.
         model_id: Id of the model.
         version_id: Id of the version, None for the promoted one.
-        split: ``train``, ``validation`` or ``test``.
+        dataset_split: ``train``, ``validation`` or ``test``.
 
     Raises:
         ModelNotFound: There is no such model.
@@ -62,10 +74,12 @@ def find_evaluation(stores: Stores, model_id: str, version_id: str | None, split
     if version.run_id is None or version.mlflow_run_id is None or version.status is not VersionStatus.READY:
         raise NoEvaluation(f"Nothing was evaluated for version {version.id}, which is not a finished run's.")
     summary = _read_summary(stores, version.id, version.mlflow_run_id)
-    sample_count = summary.sample_counts.get(split, 0)
+    sample_count = summary.sample_counts.get(dataset_split, 0)
     if not sample_count:
-        raise NoEvaluation(f"Version {version.id} was not evaluated on {split}.")
-    return StoredEvaluation(model_id, version.id, version.run_id, version.mlflow_run_id, split, summary, sample_count)
+        raise NoEvaluation(f"Version {version.id} was not evaluated on {dataset_split}.")
+    return StoredEvaluation(
+        model_id, version.id, version.run_id, version.mlflow_run_id, dataset_split, summary, sample_count
+    )
 
 
 def read_predictions(stores: Stores, found: StoredEvaluation) -> SplitEvaluation:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +14,13 @@ from studio.errors import DatasetNotFound, NoEvaluation, NotApplicable, RunNotFo
 from studio.evaluation import curves
 from studio.evaluation.metrics import compute_metrics
 from studio.evaluation.mistakes import confidences_of, find_mistakes
-from studio.evaluation.slices import Slice, slice_numbers, slice_values
+from studio.evaluation.slices import Slice, slice_codes, slice_numbers
 from studio.evaluation.stored import IntArray, SplitEvaluation
 from studio.performance.service.answers import Finding, finding_of
 from studio.performance.service.class_answers import NUMBER_TASKS
 from studio.performance.service.evaluations import (
     CLASSIFICATION,
+    Asked,
     StoredEvaluation,
     check_classifier,
     find_evaluation,
@@ -78,12 +79,11 @@ def list_errors(
     stores: Stores,
     model_id: str,
     *,
-    version_id: str | None,
-    dataset_split: str,
     limit: int,
     true_label: str | None = None,
     predicted_label: str | None = None,
     min_confidence: float | None = None,
+    **asked: Unpack[Asked],
 ) -> Finding[Mistaken]:
     """Rows a version took for another class, the most confident first, at most ``limit``.
 
@@ -92,7 +92,7 @@ def list_errors(
         UnknownClass: The version knows no such class.
         NoEvaluation: The dataset was deleted; other errors as in find_evaluation.
     """
-    found = find_evaluation(stores, model_id, version_id, dataset_split)
+    found = find_evaluation(stores, model_id, **asked)
     labels = check_classifier(found)
     for label in (true_label, predicted_label):
         if label is not None:
@@ -120,7 +120,7 @@ def list_errors(
 
 
 def make_slices(
-    stores: Stores, model_id: str, *, version_id: str | None, dataset_split: str, by: str, max_slices: int
+    stores: Stores, model_id: str, *, by: str, max_slices: int, **asked: Unpack[Asked]
 ) -> Finding[SlicesBy]:
     """Scores of a version by the values of a feature, the smallest slices last.
 
@@ -129,7 +129,7 @@ def make_slices(
         UnknownColumn: ``by`` is none of its features.
         NoEvaluation: The dataset was deleted; other errors as in find_evaluation.
     """
-    found = find_evaluation(stores, model_id, version_id, dataset_split)
+    found = find_evaluation(stores, model_id, **asked)
     if found.summary.task not in (CLASSIFICATION, *NUMBER_TASKS):
         raise NotApplicable(f"Slices have no scores for {found.summary.task}, which version {found.version_id} does.")
     if by not in found.summary.feature_columns:
@@ -162,8 +162,10 @@ def _slice(column: pa.ChunkedArray, max_slices: int) -> list[Slice]:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = column.cast(pa.float64(), safe=False).to_numpy()
         return slice_numbers(numbers, lambda bound: repr(bound).removesuffix(".0"), max_slices)
-    texts = [str(v).lower() if isinstance(v, bool) else None if v is None else str(v) for v in column.to_pylist()]
-    return slice_values(texts, max_slices)
+    encoded = column.cast(pa.string()).dictionary_encode().unify_dictionaries()
+    codes = [chunk.indices.fill_null(-1).to_numpy() for chunk in encoded.chunks]
+    names = encoded.chunk(0).dictionary.to_pylist() if encoded.num_chunks else []
+    return slice_codes(np.concatenate([np.empty(0, dtype=np.int64), *codes]), names, max_slices)
 
 
 def _write_time(microseconds: float) -> str:
@@ -179,5 +181,15 @@ def _score(found: StoredEvaluation, split: SplitEvaluation, part: Slice) -> Scor
         found.summary.labels,
         found.summary.positive_label,
         len(found.summary.feature_columns),
+        _naive_error_of(found),
     )
     return ScoredSlice(part.value, len(part.rows), metrics)
+
+
+def _naive_error_of(found: StoredEvaluation) -> float | None:
+    """The error of the naive forecast, which the scores of the whole split tell: ``mase`` is ``mae`` divided by it."""
+    scores = found.summary.metrics.get(found.split, {})
+    mae, mase = scores.get("mae"), scores.get("mase")
+    if mae is None or mase is None:
+        return None
+    return mae / mase if mase else 1.0  # without an error anywhere every slice has 0, whatever it is divided by
