@@ -201,7 +201,7 @@ class Config(BaseSettings):
             "mlflow_database_url": self.mlflow_database_url or shared,
             "artifact_root": self.artifact_root or str(data / "artifacts"),
             "runtime_folder": self.runtime_folder if self.runtime_folder != Path() else _temporary() / short,
-            "public_url": (self.public_url or f"http://{_in_url(self.host)}:{self.port}").rstrip("/"),
+            "public_url": (self.public_url or self.listening_at).rstrip("/"),
         }
         for name, value in filled.items():
             object.__setattr__(self, name, value)
@@ -271,7 +271,16 @@ class Config(BaseSettings):
         self.runtime_folder.chmod(0o700)
         if self.signing_secret.get_secret_value():
             return self
-        return self.model_copy(update={"signing_secret": SecretStr(_kept_secret(self.data_folder / "secret"))})
+        return self.model_copy(update={"signing_secret": SecretStr(_kept_secret(self._secret_file))})
+
+    @property
+    def has_secret(self) -> bool:
+        """True when the signing secret is set, or was made at an earlier start."""
+        return bool(self.signing_secret.get_secret_value()) or self._secret_file.exists()
+
+    @property
+    def _secret_file(self) -> Path:
+        return self.data_folder / "secret"
 
     def without_secrets(self) -> "Config":
         """The settings a training run or a model host may see."""
@@ -292,6 +301,11 @@ class Config(BaseSettings):
         A server's tables belong to an administrator: ``studio db upgrade`` brings them up to date, or ``studio up``.
         """
         return self.database_url.startswith("sqlite") and self.mlflow_database_url.startswith("sqlite")
+
+    @property
+    def listening_at(self) -> str:
+        """Address of the API for programs on this machine."""
+        return f"http://{_in_url(self.host)}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:

@@ -14,12 +14,13 @@ from studio.backends.mlflow.guard import Gatekeeper
 from studio.backends.stores import Stores
 from studio.domain.actors import Actor, pack_actor, unpack_actor
 from studio.domain.permissions import Reach
-from studio.errors import StudioError, TokenExpired, TokenInvalid
+from studio.errors import StudioError, TokenExpired, TokenInvalid, TokenMissing
 from studio.models import service as models
 from studio.runtime import Runtime
 from studio.versions import service as versions
 from studio.web.context import Edge, find_origin
 from studio.web.errors import headers_of, problem, status_of
+from studio.web.sign_in import render_sign_in, wants_page
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def make_gatekeeper(edge: Edge, runtime: Runtime) -> Gatekeeper:
         if cookie is not None and not authorization:
             actor = _actor_of(sessions, cookie, runtime.clock())
         else:
-            actor = edge.identifier.identify(authorization)
+            actor = _caller_of(edge, authorization)
         edge.limiter.count(f"{actor.organization}/{actor.user_id}/mlflow")
         with _reading(runtime, actor) as stores:
             auth.check_not_revoked(stores)
@@ -64,7 +65,7 @@ def make_gatekeeper(edge: Edge, runtime: Runtime) -> Gatekeeper:
         open_session=open_session,
         find_reach=find_reach,
         note_change=note_change,
-        refuse=_refuse,
+        refuse=lambda error, environ: _refuse(error, environ, runtime.config.public_url),
     )
 
 
@@ -72,19 +73,29 @@ def _reading(runtime: Runtime, actor: Actor) -> AbstractContextManager[Stores]:
     return runtime.open_stores(actor, write=False)
 
 
+def _caller_of(edge: Edge, authorization: str | None) -> Actor:
+    try:
+        return edge.identifier.identify(authorization)
+    except TokenMissing as error:
+        raise TokenMissing(
+            "Send a token as `Authorization: Bearer <token>`: MLflow's clients take it from MLFLOW_TRACKING_TOKEN. A "
+            "browser signs in on this page, or with /mlflow/?ticket=<ticket of POST /api/v1/models/stream-tickets>."
+        ) from error
+
+
 def _actor_of(sessions: URLSafeTimedSerializer, cookie: str, now: datetime) -> Actor:
     try:
         actor = unpack_actor(sessions.loads(cookie, max_age=int(SESSION_LIFE.total_seconds())))
     except SignatureExpired as error:
-        raise TokenExpired("The session is over; open MLflow with a fresh link.") from error
+        raise TokenExpired("The session is over; sign in again.") from error
     except BadSignature as error:
         raise TokenInvalid("The session cookie is not ours.") from error
     if actor.expires_at is not None and actor.expires_at < now:
-        raise TokenExpired("The token behind this session has expired; open MLflow with a fresh link.")
+        raise TokenExpired("The token behind this session has expired; sign in again.")
     return actor
 
 
-def _refuse(error: StudioError, environ: dict[str, Any]) -> Callable[..., Any]:
+def _refuse(error: StudioError, environ: dict[str, Any], address: str) -> Callable[..., Any]:
     origin = find_origin(environ)
     status = status_of(error)
     told = {"path": environ.get("PATH_INFO"), "status": status, "code": error.code, "request_id": origin.request_id}
@@ -97,5 +108,8 @@ def _refuse(error: StudioError, environ: dict[str, Any]) -> Callable[..., Any]:
         request_id=origin.request_id,
         fields=error.fields,
     )
-    headers = {**headers_of(error), "X-Request-ID": origin.request_id}
-    return Response(body, status, headers, mimetype="application/problem+json")
+    response = Response(body, status, mimetype="application/problem+json")
+    if status == 401 and wants_page(environ["REQUEST_METHOD"], environ.get("HTTP_ACCEPT", "")):
+        response = render_sign_in("" if isinstance(error, TokenMissing) else str(error), address)
+    response.headers.update({**headers_of(error), "X-Request-ID": origin.request_id})
+    return response

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 from click.testing import CliRunner
+from werkzeug.serving import make_server
 
 from studio.cli import COMMANDS, studio
 from studio.version import VERSION
@@ -14,7 +16,9 @@ HEAVY = ("mlflow", "pandas", "sklearn", "flask", "sqlalchemy", "rich")
 
 @pytest.fixture
 def run(tmp_path):
-    runner = CliRunner(env={"STUDIO_DATA_FOLDER": str(tmp_path), "STUDIO_RUNTIME_FOLDER": str(tmp_path)})
+    runner = CliRunner(
+        env={"STUDIO_DATA_FOLDER": str(tmp_path), "STUDIO_RUNTIME_FOLDER": str(tmp_path), "STUDIO_PORT": "9"}
+    )
     return lambda *arguments: runner.invoke(studio, arguments)
 
 
@@ -65,6 +69,31 @@ def test_a_token_of_the_command_line_is_accepted(app, config, tmp_path):
     assert call("--org", "acme", "--user", "ada", "--email", "ada@example.org").json["results"] == []
     assert call("--permissions", "model:read,dataset:read").status_code == 403
     assert call("--role", "organization:viewer").status_code == 403
+
+
+def test_a_token_says_which_service_it_is_for(run, tmp_path):
+    first, second = run("token", "create"), run("token", "create")
+    assert all(len(made.stdout.split()) == 1 for made in (first, second))
+    assert all(f"data folder {tmp_path}." in made.stderr for made in (first, second))
+    assert ("No service has run there yet" in first.stderr, len(second.stderr.splitlines())) == (True, 1)
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_a_service_that_would_refuse_a_token_is_told(app, config, tmp_path, is_right):
+    secret = config.signing_secret.get_secret_value() if is_right else "another secret of thirty-two bytes or more"
+    server = make_server("127.0.0.1", 0, app)
+    answering = threading.Thread(target=server.handle_request)
+    answering.start()
+    environment = {
+        "STUDIO_DATA_FOLDER": str(tmp_path),
+        "STUDIO_SIGNING_SECRET": secret,
+        "STUDIO_PORT": str(server.server_port),
+    }
+    result = CliRunner(env=environment).invoke(studio, ["token", "create"])
+    answering.join()
+    server.server_close()
+    assert result.exit_code == 0, result.output
+    assert (f"the service at http://127.0.0.1:{server.server_port} refuses it" in result.stderr) is not is_right
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """``studio token``."""
 
 import click
+import httpx
 from flask import Flask
 
 from studio.config import Config
@@ -8,6 +9,8 @@ from studio.domain.permissions import ADMIN, ORGANIZATION_PERMISSIONS, VIEWER
 from studio.web.identity import SLUG, install_identifier, issue_token
 
 FIRST_USER, FIRST_EMAIL = "admin", "admin@localhost"
+PROBE = "token-create"  # a service account: asking makes nobody a member
+ASK_TIMEOUT_S = 2.0
 
 
 @click.group()
@@ -32,9 +35,12 @@ def create(
 ) -> None:
     """Print a token for this installation; without options that of an admin of the organization `studio`.
 
-    Whoever may read the signing secret may make tokens: run this where the service runs.
+    Whoever may read the signing secret may make tokens: run this where the service runs, with its settings. What
+    the token is for is said on standard error.
     """
-    config = Config.load().prepare_folders()
+    config = Config.load()
+    is_new = not config.has_secret
+    config = config.prepare_folders()
     if "HS256" not in config.token_algorithms:
         raise click.ClickException("This service takes no tokens of its own: HS256 is not in token_algorithms.")
     if not SLUG.fullmatch(organization):
@@ -49,6 +55,38 @@ def create(
     install_identifier(app, config)
     claims = {"org": organization, **{name: value for name, value in given.items() if value}}
     click.echo(issue_token(app, user, claims, lifetime_s=lifetime_s))
+    _tell_service(config, is_new, issue_token(app, PROBE, {"org": organization, "permissions": ["model:read"]}))
+
+
+def _tell_service(config: Config, is_new: bool, probe: str) -> None:
+    """Say whose token it is, and warn where the service that runs takes no such token.
+
+    Args:
+        config: The settings.
+        is_new: Whether the signing secret was made just now.
+        probe: A token that is used once, to ask.
+    """
+    click.echo(f"This token is for the service with the data folder {config.data_folder}.", err=True)
+    answer = _ask(config.listening_at, probe)
+    if answer == httpx.codes.UNAUTHORIZED:
+        click.echo(
+            f"Warning: the service at {config.listening_at} refuses it, as it signs with another secret. Repeat this "
+            "with the STUDIO_DATA_FOLDER or STUDIO_SIGNING_SECRET of that service.",
+            err=True,
+        )
+    elif is_new:
+        click.echo("No service has run there yet: start it with the same STUDIO_DATA_FOLDER.", err=True)
+
+
+def _ask(address: str, probe: str) -> int | None:
+    """Status of a call with a token; None where no service of ours answers."""
+    try:
+        with httpx.Client(base_url=address, timeout=ASK_TIMEOUT_S, trust_env=False) as client:
+            headers = {"Authorization": f"Bearer {probe}"}
+            answer = client.get("/api/v1/models", params={"page_size": 1}, headers=headers)
+    except httpx.HTTPError:
+        return None
+    return answer.status_code if "X-Request-ID" in answer.headers else None
 
 
 def _split(permissions: str | None) -> list[str]:

@@ -46,9 +46,10 @@ def tell(*, data: Path | None, target: str | None, budget_s: int, exit_at_end: b
         with running_service(console) as (address, environment):
             client = StudioClient(address, _token(environment))
             _go(console, client, table, budget_s)
-            _say_where(console, client)
             if not exit_at_end:
+                _say_where(console, client)
                 _wait(console, client)
+        _say_how_again(console, environment["STUDIO_DATA_FOLDER"])
     except (BadTable, DemoFailed, CallFailed) as error:
         console.print(f"[red]The demo stopped:[/red] {error}")
         return 1
@@ -229,6 +230,12 @@ def _say_where(console: Console, client: StudioClient) -> None:
     console.print(f"API documentation   {client.address}/api/v1/docs")
     console.print(f"token to try it     {client.token}")
     _print_link(console, client)
+
+
+def _say_how_again(console: Console, folder: str) -> None:
+    console.rule("Done")
+    console.print(f"The service is stopped. What it made is in {folder}; this runs it again:")
+    console.print(f".venv/bin/studio up --data {folder}")
 
 
 def _print_link(console: Console, client: StudioClient) -> None:

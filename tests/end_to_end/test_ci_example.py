@@ -95,6 +95,21 @@ def test_a_version_that_is_good_enough_is_promoted_and_a_bad_one_is_not(run_scri
     assert held[0]["promoted_by"].startswith("svc-")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "lacking"),
+    [([], None), (["mdl-1", "accuracy"], None), (["mdl-1", "accuracy", "high"], None),
+     (["mdl-1", "accuracy", "0.8"], "STUDIO_URL"), (["mdl-1", "accuracy", "0.8"], "STUDIO_API_KEY")],
+)  # fmt: skip
+def test_a_call_that_lacks_something_is_told_how_it_goes(script, arguments, lacking):
+    environment = {"STUDIO_URL": "http://127.0.0.1:9", "STUDIO_API_KEY": "msk_1"}
+    environment.pop(lacking, None)
+    command = [sys.executable, "-I", str(script), *arguments]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "promote.py MODEL_ID METRIC MIN_VALUE" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
 def test_a_wrong_key_and_a_service_that_is_not_there_are_told(run_script):
     wrong = run_script("accuracy", 0.5, key="msk_00000000_none")
     assert (wrong.returncode, wrong.stdout) == (1, "")
