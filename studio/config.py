@@ -220,6 +220,8 @@ class Config(BaseSettings):
     def _check_notifications(self) -> None:
         if self.smtp_host and "@" not in parseaddr(self.smtp_sender)[1]:
             raise ValueError("STUDIO_SMTP_SENDER must be an e-mail address, as STUDIO_SMTP_HOST is set")
+        if self.smtp_user and not (self.smtp_password and self.smtp_password.get_secret_value()):
+            raise ValueError("STUDIO_SMTP_PASSWORD must be set, as STUDIO_SMTP_USER is")
         if not self.notification_webhook_url:
             return
         parts = urlsplit(self.notification_webhook_url)

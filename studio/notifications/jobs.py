@@ -1,4 +1,4 @@
-"""Sends what waits, in a thread of its own: a slow mail server must not keep the worker from its runs."""
+"""Sends what waits, in a thread for each channel: a slow mail server must keep neither runs nor webhooks waiting."""
 
 import logging
 import threading
@@ -10,47 +10,53 @@ from studio.clock import Clock
 from studio.config import Config
 from studio.db.session import Database
 from studio.notifications import service
-from studio.notifications.service import EMAIL, Message
+from studio.notifications.service import CHANNELS, EMAIL, Message
 
 logger = logging.getLogger(__name__)
 
 
 class Postman:
-    """Sends every message that is due, one after the other."""
+    """Sends every message that is due, one after the other on each channel."""
 
     def __init__(self, database: Database, config: Config, clock: Clock) -> None:
         self._database, self._config, self._clock = database, config, clock
-        self._thread: threading.Thread | None = None
+        self._threads: dict[str, threading.Thread] = {}
         if not config.smtp_host:
             logger.info("no mail server is set: nobody is told by e-mail")
 
     def begin_round(self) -> None:
-        """Start sending what is due, unless that is under way; returns at once."""
-        if self._thread is not None and self._thread.is_alive():
-            return
-        with self._database.transaction(write=False) as db:
-            if not service.has_due(db, self._clock()):
-                return
-        self._thread = threading.Thread(target=self._send_in_thread, name="postman", daemon=True)
-        self._thread.start()
+        """Start sending what is due on each channel where that is not under way; returns at once."""
+        for channel in CHANNELS:
+            thread = self._threads.get(channel)
+            if (thread is None or not thread.is_alive()) and self._has_due(channel):
+                thread = threading.Thread(target=self._work, args=(channel,), name=f"postman-{channel}", daemon=True)
+                self._threads[channel] = thread
+                thread.start()
 
     def send_due(self) -> int:
-        """Send what is due, and return how many messages were tried."""
+        """Send what is due on all channels, and return how many messages were tried."""
+        return sum(self._send_all(channel) for channel in CHANNELS)
+
+    def _work(self, channel: str) -> None:
+        try:
+            self._send_all(channel)
+        except Exception:
+            logger.exception("sending notifications failed")
+
+    def _send_all(self, channel: str) -> int:
         tried = 0
-        while (message := self._claim()) is not None:
+        while (message := self._claim(channel)) is not None:
             self._send(message)
             tried += 1
         return tried
 
-    def _send_in_thread(self) -> None:
-        try:
-            self.send_due()
-        except Exception:
-            logger.exception("sending notifications failed")
+    def _has_due(self, channel: str) -> bool:
+        with self._database.transaction(write=False) as db:
+            return service.has_due(db, channel, self._clock())
 
-    def _claim(self) -> Message | None:
+    def _claim(self, channel: str) -> Message | None:
         with self._database.transaction(write=True) as db:
-            return service.claim(db, self._clock())
+            return service.claim(db, channel, self._clock())
 
     def _send(self, message: Message) -> None:
         told = {"notification_id": message.id, "channel": message.channel, "attempt": message.attempt}

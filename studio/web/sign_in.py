@@ -17,8 +17,9 @@ input { width: 100%; box-sizing: border-box; padding: .5rem; font: inherit; bord
   border-radius: 4px }
 button { margin-top: .75rem; padding: .5rem 1.25rem; font: inherit; color: #fff; background: #1f5fa8; border: 0;
   border-radius: 4px; cursor: pointer }
+pre { white-space: pre-wrap; overflow-wrap: anywhere }
 code, pre { font: 14px/1.4 ui-monospace, monospace; background: #f1f4f7; border-radius: 4px }
-pre { padding: .75rem; overflow-x: auto }
+pre { padding: .75rem }
 [role=alert] { color: #b42318; min-height: 1.5em }
 """
 SCRIPT = """

@@ -8,9 +8,10 @@ from email.parser import BytesParser
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
+from studio.backends.outgoing import mail, webhooks
 from studio.backends.outgoing.addresses import is_open
 from studio.config import BadConfig, Config
 from studio.domain.run_records import Failure
@@ -20,9 +21,16 @@ from studio.notifications.jobs import Postman
 from studio.notifications.tables import NotificationRow
 from studio.training import service as training
 from studio.training.service.outcomes import complete_run, fail_run
+from studio.training.tables import RunRow
 from tests.conftest import EndUncommitted
 from tests.factories import make_dataset, make_model
-from tests.notifications.receivers import mail_server, webhook_receiver
+from tests.notifications.receivers import (
+    knows_studio,
+    mail_server,
+    make_certificate,
+    slow_receiver,
+    webhook_receiver,
+)
 from tests.versions.factories import add_version
 
 KEY = "whsec_" + "c2VjcmV0" * 5
@@ -83,16 +91,21 @@ class TestTheWholeWay:
         model, run_id = start(open_stores)
         with open_stores() as stores:
             version = add_version(stores, models.get_model(stores, model.id))
+            stores.db.execute(update(RunRow).values(mlflow_run_id="0123abcd" * 4))
             complete_run(stores, run_id, version=version, timed_out=False, stage_seconds={})
             complete_run(stores, run_id, version=version, timed_out=False, stage_seconds={})
         assert postman.send_due() == 3
         assert postman.send_due() == 0
         assert sorted(receivers for _, receivers, _ in mailbox.mails) == [["Ana@Example.org"], ["li@example.org"]]
-        mail = BytesParser(policy=email.policy.default).parsebytes(mailbox.mails[0][2])
-        assert mail["Subject"] == "Training completed: Späte 'Pakete' 📦 Bcc x@y.org"
-        assert (mail["Bcc"], mail["From"]) == (None, "Model Studio <studio@example.org>")
-        text = mail.get_content()
-        assert run_id in text
+        letter = BytesParser(policy=email.policy.default).parsebytes(mailbox.mails[0][2])
+        assert letter["Subject"] == "Training completed: Späte 'Pakete' 📦 Bcc x@y.org"
+        assert (letter["Bcc"], letter["From"]) == (None, "Model Studio <studio@example.org>")
+        text, page = (letter.get_body([kind]).get_content() for kind in ("plain", "html"))
+        assert "The training of Späte 'Pakete' 📦 Bcc x@y.org has completed." in text
+        assert "Späte &#x27;Pakete&#x27; 📦" in page
+        assert all(
+            f"http://127.0.0.1:8321/mlflow/#/runs/{'0123abcd' * 4}" in part and run_id in part for part in (text, page)
+        )
         assert f"/api/v1/models/{model.id}/training-runs/{run_id}" in text
         assert all(name in text for name in version.metrics)
         [(path, headers, body)] = hook[0]
@@ -107,7 +120,9 @@ class TestTheWholeWay:
         _, run_id = start(open_stores)
         fail(open_stores, run_id)
         postman.send_due()
-        text = BytesParser(policy=email.policy.default).parsebytes(mailbox.mails[0][2]).get_content()
+        text = (
+            BytesParser(policy=email.policy.default).parsebytes(mailbox.mails[0][2]).get_body(["plain"]).get_content()
+        )
         assert "Too little memory. (out_of_memory)" in text
         assert Webhook(KEY).verify(hook[0][0][2], hook[0][0][1])["data"]["failure"]["stage"] == "algorithm_search"
 
@@ -145,7 +160,7 @@ class TestTheWholeWay:
         _, run_id = start(open_stores)
         fail(open_stores, run_id)
         with runtime.database.transaction(write=True) as db:
-            held = service.claim(db, clock())
+            held = service.claim(db, "email", clock())
         assert postman.send_due() == 2
         clock.advance(seconds=service.LEASE.total_seconds() - 1)
         assert postman.send_due() == 0
@@ -206,6 +221,83 @@ def test_a_mail_server_that_is_down_is_tried_again(open_stores, runtime, mailbox
     assert {row[2] for row in rows(open_stores) if row[0] == "email"} == {"waiting"}
 
 
+@pytest.fixture
+def send_mail_over(open_stores, runtime):
+    """Has a mail sent with some settings, and tells how that went."""
+
+    def send(**settings):
+        _, run_id = start(open_stores, settings={"notify_emails": ["ana@example.org"]})
+        fail(open_stores, run_id)
+        config = runtime.config.model_copy(update={"notification_webhook_url": "", **settings})
+        Postman(runtime.database, config, runtime.clock).send_due()
+        return next((status, error) for channel, _, status, _, error in rows(open_stores) if channel == "email")
+
+    return send
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+@pytest.mark.parametrize(
+    ("password", "is_trusted", "outcome"),
+    [
+        ("right", True, ("sent", None)),
+        ("wrong", True, ("waiting", "the mail server refuses the login: 535")),
+        ("right", False, ("waiting", "the certificate of 127.0.0.1 is not trusted: self-signed certificate")),
+    ],
+)
+def test_mail_is_sent_over_tls_with_a_login(
+    send_mail_over, tmp_path, monkeypatch, security, password, is_trusted, outcome
+):
+    certificate, tls = make_certificate(tmp_path)
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    encrypts = {"tls_context": tls, "require_starttls": True} if security == "starttls" else {"ssl_context": tls}
+    asks = {"authenticator": knows_studio, "auth_required": True, "auth_require_tls": security == "starttls"}
+    with mail_server(**encrypts, **asks) as (box, port):
+        login = {"smtp_user": "studio", "smtp_password": SecretStr(password)}
+        assert send_mail_over(smtp_port=port, smtp_security=security, **login) == outcome
+        assert len(box.mails) == (outcome[0] == "sent")
+
+
+def test_a_mail_server_without_tls_gets_nothing_in_the_clear(send_mail_over, mailbox):
+    status, error = send_mail_over(smtp_security="starttls")
+    assert (status, mailbox.mails) == ("waiting", [])
+    assert "cannot do what the settings ask: STARTTLS" in error
+
+
+def test_a_mail_server_that_hangs_is_left(send_mail_over, monkeypatch):
+    monkeypatch.setattr(mail, "TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        status, error = send_mail_over(smtp_port=silent.getsockname()[1])
+    assert status == "waiting"
+    assert error.endswith("timed out")
+
+
+@pytest.mark.parametrize(
+    ("drips", "told"),
+    [(False, "the receiver does not answer: timed out"), (True, "the receiver did not answer within 0.5 s")],
+)
+def test_a_receiver_that_hangs_is_left_and_tried_again(open_stores, runtime, monkeypatch, drips, told):
+    monkeypatch.setattr(webhooks, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(webhooks, "DEADLINE_S", 0.5)
+    _, run_id = start(open_stores)
+    fail(open_stores, run_id)
+    with slow_receiver(drips=drips) as address:
+        config = runtime.config.model_copy(update={"notification_webhook_url": address})
+        Postman(runtime.database, config, runtime.clock).send_due()
+    assert [row[2:] for row in rows(open_stores) if row[0] == "webhook"] == [("waiting", 1, told)]
+
+
+def test_a_receiver_that_hangs_keeps_no_mail_waiting(open_stores, runtime, monkeypatch, mailbox):
+    monkeypatch.setattr(webhooks, "TIMEOUT_S", 60)
+    monkeypatch.setattr(webhooks, "DEADLINE_S", 60)
+    _, run_id = start(open_stores, settings={"notify_emails": ["ana@example.org"]})
+    fail(open_stores, run_id)
+    with slow_receiver(drips=False) as address:
+        config = runtime.config.model_copy(update={"notification_webhook_url": address})
+        Postman(runtime.database, config, runtime.clock).begin_round()
+        assert mailbox.has_mail.wait(30)
+
+
 def test_a_private_address_is_refused_unless_allowed(open_stores, runtime, hook):
     config = runtime.config.model_copy(update={"notification_private_addresses": False})
     _, run_id = start(open_stores)
@@ -242,6 +334,7 @@ def test_addresses_of_the_open_internet_are_known(address):
     ("given", "named"),
     [
         ({"smtp_host": "mail"}, "SMTP_SENDER"),
+        ({"smtp_host": "mail", "smtp_sender": "a@b.org", "smtp_user": "studio"}, "SMTP_PASSWORD"),
         ({"notification_webhook_url": "ftp://x"}, "WEBHOOK_URL"),
         ({"notification_webhook_url": "https://x"}, "WEBHOOK_SECRET"),
         ({"notification_webhook_url": "https://x", "notification_webhook_secret": "whsec_c2hvcnQ="}, "WEBHOOK_SECRET"),

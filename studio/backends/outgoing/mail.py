@@ -1,4 +1,4 @@
-"""Sends plain text mail over SMTP."""
+"""Sends mail over SMTP, as plain text and as HTML."""
 
 import smtplib
 import ssl
@@ -21,7 +21,7 @@ def send_mail(config: Config, message_id: str, receiver: str, payload: Mapping[s
         config: The settings of the mail server.
         message_id: The same at every attempt; becomes the Message-ID.
         receiver: An address.
-        payload: ``subject`` and ``text``.
+        payload: ``subject``, ``text`` and ``html``.
 
     Raises:
         NotSent: The server did not take it; final where it refuses the receiver or the mail for good.
@@ -40,8 +40,12 @@ def send_mail(config: Config, message_id: str, receiver: str, payload: Mapping[s
     except smtplib.SMTPResponseException as refusal:
         told = f"{refusal.smtp_code} {_words(refusal.smtp_error)}"
         raise NotSent(told, is_final=refusal.smtp_code >= 500) from refusal
+    except smtplib.SMTPNotSupportedError as error:
+        raise NotSent(f"the mail server cannot do what the settings ask: {error}") from error
+    except ssl.SSLCertVerificationError as error:
+        raise NotSent(f"the certificate of {config.smtp_host} is not trusted: {error.verify_message}") from error
     except (smtplib.SMTPException, OSError) as error:
-        raise NotSent(f"the mail server does not answer: {error or type(error).__name__}") from error
+        raise NotSent(f"the mail server does not answer: {str(error) or type(error).__name__}") from error
     except ValueError as error:  # an address no header can hold
         raise NotSent(f"the mail cannot be written: {error}", is_final=True) from error
 
@@ -61,6 +65,7 @@ def _compose(config: Config, message_id: str, receiver: str, payload: Mapping[st
     mail["Message-ID"] = f"<{message_id}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # so that nobody's absence note answers
     mail.set_content(payload["text"])
+    mail.add_alternative(payload["html"], subtype="html")
     return mail
 
 

@@ -1,7 +1,10 @@
 """Sends events to a program, signed as the Standard Webhooks specification says."""
 
+import contextlib
 import http.client
+import socket
 import ssl
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +17,8 @@ from studio.backends.outgoing.addresses import connect
 from studio.backends.outgoing.refusals import NotSent
 from studio.config import Config
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0  # for the connection, and for each read
+DEADLINE_S = 20.0  # for the whole: a receiver could answer a byte now and then
 GONE = 410
 
 
@@ -22,10 +26,20 @@ class _Connection(http.client.HTTPConnection):
     """Connects to allowed addresses only; follows no redirect, which could name another."""
 
     allow_private = False
+    is_late = False
+    _open: socket.socket | None = None
 
     def connect(self) -> None:
         """Open the connection."""
         self.sock = connect(self.host, self.port, timeout_s=TIMEOUT_S, allow_private=self.allow_private)
+        self._open = self.sock
+
+    def hang_up(self) -> None:
+        """End whatever another thread waits for on this connection."""
+        self.is_late = True
+        if self._open is not None:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                self._open.shutdown(socket.SHUT_RDWR)
 
 
 class _SecureConnection(http.client.HTTPSConnection, _Connection):
@@ -73,10 +87,16 @@ def _post(config: Config, body: bytes, headers: Mapping[str, str]) -> int:
         connection = _Connection(parts.hostname, parts.port, timeout=TIMEOUT_S)
     connection.allow_private = config.notification_private_addresses
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    deadline = threading.Timer(DEADLINE_S, connection.hang_up)
+    deadline.start()
     try:
         connection.request("POST", path, body, dict(headers))
         return connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        raise NotSent(f"the receiver does not answer: {error or type(error).__name__}") from error
+        if connection.is_late:
+            raise NotSent(f"the receiver did not answer within {DEADLINE_S:g} s") from error
+        told = str(error) or type(error).__name__
+        raise NotSent(f"the receiver does not answer: {told}") from error
     finally:
+        deadline.cancel()
         connection.close()

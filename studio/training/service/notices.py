@@ -10,23 +10,32 @@ from studio.models import service as models
 from studio.notifications import service as notifications
 from studio.training.tables import RunRow
 
+PAGES = "/mlflow/#/runs/"
+
 
 def tell_completion(stores: Stores, row: RunRow, version: ModelVersion) -> None:
     """A run has made a version."""
     facts = {"version_id": version.id, "algorithm": version.algorithm, "metrics": dict(version.metrics)}
-    lines = [f"Version:   {version.id} ({version.algorithm})", "", "Metrics on the test split:"]
-    lines += _figures(version.metrics)
-    _tell(stores, row, "training.completed", "on_training_complete", facts, lines)
+    told = {"Version": f"{version.id} ({version.algorithm})"}
+    _tell(stores, row, "training.completed", "on_training_complete", facts, told, version.metrics)
 
 
 def tell_failure(stores: Stores, row: RunRow, failure: Failure) -> None:
     """A run has failed."""
     facts = {"failure": {"code": failure.code, "message": failure.message, "stage": failure.stage}}
-    lines = [f"Stage:     {failure.stage}", f"Reason:    {failure.message} ({failure.code})"]
-    _tell(stores, row, "training.failed", "on_training_failure", facts, lines)
+    told = {"Stage": failure.stage, "Reason": f"{failure.message} ({failure.code})"}
+    _tell(stores, row, "training.failed", "on_training_failure", facts, told, {})
 
 
-def _tell(stores: Stores, row: RunRow, kind: str, switch: str, facts: Mapping[str, object], lines: list[str]) -> None:
+def _tell(
+    stores: Stores,
+    row: RunRow,
+    kind: str,
+    switch: str,
+    facts: Mapping[str, object],
+    told: Mapping[str, str],
+    metrics: Mapping[str, float | None],
+) -> None:
     try:
         wanted = models.get_settings(stores, row.model_id)["notifications"]
         name = models.get_model(stores, row.model_id).name
@@ -36,18 +45,27 @@ def _tell(stores: Stores, row: RunRow, kind: str, switch: str, facts: Mapping[st
         return
     link = f"{stores.config.public_url}/api/v1/models/{row.model_id}/training-runs/{row.id}"
     outcome = kind.partition(".")[2]
-    head = [f"The training of {name} has {outcome}.", "", f"Model:     {name} ({row.model_id})", f"Run:       {row.id}"]
-    told = notifications.Announcement(
+    label = {"Label": row.label} if row.label else {}
+    letter = notifications.Letter(
+        headline=f"The training of {name} has {outcome}.",
+        facts={"Model": f"{name} ({row.model_id})", "Run": row.id, **label, **told},
+        figures=metrics,
+        figures_title="Metrics on the test split",
+        links=_page_of(stores, row) | {"The run in the API": link},
+    )
+    announcement = notifications.Announcement(
         kind=kind, model_id=row.model_id, subject=f"Training {outcome}: {name}",
         facts={
             "organization": row.organization, "model_id": row.model_id, "model_name": name, "run_id": row.id,
             "run_label": row.label, "url": link, **facts,
         },
-        text="\n".join([*head, *lines, "", link, ""]),
+        letter=letter,
     )  # fmt: skip
-    notifications.announce(stores, told, wanted["notify_emails"])
+    notifications.announce(stores, announcement, wanted["notify_emails"])
 
 
-def _figures(metrics: Mapping[str, float | None]) -> list[str]:
-    width = max(map(len, metrics), default=0)
-    return [f"  {name:<{width}}  {'-' if value is None else format(value, '.4g')}" for name, value in metrics.items()]
+def _page_of(stores: Stores, row: RunRow) -> dict[str, str]:
+    """The page a person can look at, which asks for a sign-in where there is none."""
+    if row.mlflow_run_id is None:
+        return {}
+    return {"The run in MLflow, with its curves and files": f"{stores.config.public_url}{PAGES}{row.mlflow_run_id}"}

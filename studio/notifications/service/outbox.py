@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 
 from studio.backends.stores import Stores
 from studio.clock import format_time
+from studio.notifications.service.letters import Letter, write_html, write_text
 from studio.notifications.tables import NotificationRow
 
 EMAIL: Final = "email"
 WEBHOOK: Final = "webhook"
+CHANNELS: Final = (EMAIL, WEBHOOK)
 WAITING, SENT, FAILED = "waiting", "sent", "failed"
 LEASE = timedelta(minutes=2)
 MAX_ATTEMPTS = 8
@@ -31,14 +33,14 @@ class Announcement:
         kind: What happened, such as ``training.completed``.
         facts: JSON-ready facts, for programs.
         subject: One line, for people.
-        text: The whole, for people.
+        letter: The whole, for people.
     """
 
     kind: str
     model_id: str | None
     facts: Mapping[str, Any]
     subject: str
-    text: str
+    letter: Letter
 
 
 @dataclass(frozen=True)
@@ -67,21 +69,23 @@ def announce(stores: Stores, announcement: Announcement, emails: Sequence[str]) 
     """
     config = stores.config
     if config.smtp_host:
+        letter = announcement.letter
+        mail = {"subject": announcement.subject, "text": write_text(letter), "html": write_html(letter)}
         for email in {address.casefold(): address for address in emails}.values():
-            _add(stores, announcement, EMAIL, email, {"subject": announcement.subject, "text": announcement.text})
+            _add(stores, announcement, EMAIL, email, mail)
     if config.notification_webhook_url:
         told = {"type": announcement.kind, "timestamp": format_time(stores.now()), "data": _finite(announcement.facts)}
         _add(stores, announcement, WEBHOOK, "", told)
 
 
-def has_due(db: Session, now: datetime) -> bool:
-    """Whether anything is to be sent now."""
-    return db.scalar(_due(now).with_only_columns(NotificationRow.id)) is not None
+def has_due(db: Session, channel: str, now: datetime) -> bool:
+    """Whether anything is to be sent over a channel now."""
+    return db.scalar(_due(channel, now).with_only_columns(NotificationRow.id)) is not None
 
 
-def claim(db: Session, now: datetime) -> Message | None:
-    """Take the message that is due longest; no other worker takes it for the length of a lease."""
-    row = db.scalars(_due(now).with_for_update(skip_locked=True)).first()
+def claim(db: Session, channel: str, now: datetime) -> Message | None:
+    """Take the message of a channel that is due longest; no other worker takes it for the length of a lease."""
+    row = db.scalars(_due(channel, now).with_for_update(skip_locked=True)).first()
     if row is None:
         return None
     row.attempts, row.due_at = row.attempts + 1, now + LEASE
@@ -132,10 +136,11 @@ def _add(stores: Stores, told: Announcement, channel: str, receiver: str, payloa
     stores.db.flush()
 
 
-def _due(now: datetime) -> Any:
+def _due(channel: str, now: datetime) -> Any:
+    is_due = (NotificationRow.status == WAITING) & (NotificationRow.due_at <= now)
     return (
         select(NotificationRow)
-        .where(NotificationRow.status == WAITING, NotificationRow.due_at <= now)
+        .where(is_due, NotificationRow.channel == channel)
         .order_by(NotificationRow.due_at, NotificationRow.id)
         .limit(1)
     )
