@@ -8,6 +8,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from studio.audit import service as audit
 from studio.audit.views import bp as audit_bp
@@ -91,7 +92,11 @@ def create_app(config: Config, runtime: Runtime | None = None) -> Flask:
         api.register_blueprint(blueprint)
     install_errors(app)  # after flask-smorest, which installs a handler of its own
     guard = Guard(runtime.connection, make_gatekeeper(edge, runtime))
-    app.wsgi_app = mount(SlashesOff(app.wsgi_app), guard=guard)  # type: ignore[assignment,method-assign]
+    served = mount(SlashesOff(app.wsgi_app), guard=guard)
+    proxies = config.trusted_proxies
+    if proxies:  # nobody else may say where a call comes from
+        served = ProxyFix(served, x_for=proxies, x_proto=proxies, x_host=proxies)
+    app.wsgi_app = served  # type: ignore[assignment,method-assign]
     return app
 
 

@@ -69,6 +69,12 @@ class Config(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8321, ge=0, le=65535, description="Port the API listens on.")
     public_url: str = Field("", description="Address clients see, for links; empty: made from host and port.")
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="Reverse proxies before it: so many values of X-Forwarded-For, -Proto and -Host are believed.",
+    )
     api_workers: int = Field(2, ge=1, le=64, description="gunicorn processes of the API.")
     api_threads: int = Field(64, ge=2, le=1024, description="Threads per gunicorn process; a socket holds one.")
     metrics_token: SecretStr | None = Field(None, description="Bearer that /metrics asks for; empty: none.")

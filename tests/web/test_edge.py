@@ -31,6 +31,17 @@ def assert_problem(response, status, code):
     return problem
 
 
+@pytest.mark.parametrize(
+    ("proxies", "address"), [(0, "127.0.0.1"), (1, "198.51.100.1"), (2, "203.0.113.7"), (3, "127.0.0.1")]
+)
+def test_only_proxies_that_are_trusted_say_where_a_call_comes_from(config, runtime, headers, proxies, address):
+    client = create_app(config.model_copy(update={"trusted_proxies": proxies}), runtime).test_client()
+    caller = {**headers(email="ana@example.org"), "X-Forwarded-For": "203.0.113.7, 198.51.100.1"}
+    client.get(MODELS, headers=caller)
+    [entry] = client.get(f"{MODELS}/audit-logs", headers=caller).json["results"]
+    assert (entry["action"], entry["ip_address"]) == ("organization.member_added", address)
+
+
 class TestTokens:
     def test_without_one_nothing_is_told(self, client):
         response = client.get(MODELS)

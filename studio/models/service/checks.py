@@ -18,12 +18,19 @@ from studio.evaluation.metrics import metric_names
 
 
 def check_config(
-    config: Mapping[str, Any], task: TaskType, model_type: ModelType, dataset: DatasetLink | None, *, at: str
+    config: Mapping[str, Any],
+    sources: Mapping[str, str],
+    task: TaskType,
+    model_type: ModelType,
+    dataset: DatasetLink | None,
+    *,
+    at: str,
 ) -> None:
     """Refuse a configuration that no training could use.
 
     Args:
         config: The effective configuration, every key of it.
+        sources: Where each key comes from, so that nobody looks for a fault in what another set.
         task: What the model learns.
         model_type: Custom models choose their own algorithm.
         dataset: The linked dataset, whose columns are then checked.
@@ -34,7 +41,7 @@ def check_config(
         UnknownColumn: The dataset lacks a column.
         UnknownAlgorithm: The algorithm is not known, or not for this task.
         BadHyperparameter: The algorithm takes no such hyperparameter.
-        InvalidInput: The metric is not one of the task.
+        InvalidInput: The metric is not one of the task, or the split leaves nothing to train on.
     """
     target = config["target_column"]
     if target is not None and target in config["feature_columns"]:
@@ -42,9 +49,10 @@ def check_config(
             f"The target {target!r} must not be among the features.",
             fields=[(f"{at}/feature_columns", "holds the target")],
         )
-    _check_metric(config, task, at)
+    _check_metric(config, sources, task, at)
+    _check_sizes(config, sources, at)
     if model_type is ModelType.AUTO:
-        _check_algorithm(config, task, at)
+        _check_algorithm(config, sources, task, at)
     if dataset is not None:
         missing = _missing_columns(config, dataset, at, everything=True)
         if missing:
@@ -65,23 +73,42 @@ def check_schema(config: Mapping[str, Any], dataset: DatasetLink, *, at: str) ->
         )
 
 
-def _check_metric(config: Mapping[str, Any], task: TaskType, at: str) -> None:
+def _check_metric(config: Mapping[str, Any], sources: Mapping[str, str], task: TaskType, at: str) -> None:
     metric = config["search"]["metric"]
     known = metric_names(task)
     if metric is not None and metric not in known:
         raise InvalidInput(
             f"{metric!r} is not a metric of {task} models.",
-            fields=[(f"{at}/search/metric", f"must be one of {', '.join(known)}")],
+            fields=[(f"{at}/search/metric", f"must be one of {', '.join(known)}{_by_whom(sources, 'search.metric')}")],
         )
 
 
-def _check_algorithm(config: Mapping[str, Any], task: TaskType, at: str) -> None:
+def _check_sizes(config: Mapping[str, Any], sources: Mapping[str, str], at: str) -> None:
+    """Each layer leaves something to train on; both together may not."""
+    sizes = config["validation"]
+    if sizes["test_size"] + sizes["validation_size"] >= 1:
+        name = "validation_size" if sources["validation.validation_size"] == "organization" else "test_size"
+        raise InvalidInput(
+            f"A test_size of {sizes['test_size']:g} and a validation_size of {sizes['validation_size']:g} leave "
+            "nothing to train on.",
+            fields=[
+                (f"{at}/validation/{name}", f"both together must be below 1{_by_whom(sources, f'validation.{name}')}")
+            ],
+        )
+
+
+def _by_whom(sources: Mapping[str, str], key: str) -> str:
+    """Said behind a fault in what the model itself does not set."""
+    return "; the present value is set by the organization" if sources[key] == "organization" else ""
+
+
+def _check_algorithm(config: Mapping[str, Any], sources: Mapping[str, str], task: TaskType, at: str) -> None:
     algorithm = config["algorithm"]
     known = known_algorithms(task)
     if algorithm not in known:
         raise UnknownAlgorithm(
             f"{algorithm!r} is not an algorithm for {task} models.",
-            fields=[(f"{at}/algorithm", f"must be one of {', '.join(known)}")],
+            fields=[(f"{at}/algorithm", f"must be one of {', '.join(known)}{_by_whom(sources, 'algorithm')}")],
             known=known,
         )
     try:

@@ -75,5 +75,5 @@ def adopt_config(stores: Stores, model_id: str, own: Mapping[str, Any], *, sourc
 def check_own_config(stores: Stores, row: ModelRow, own: Mapping[str, Any], *, at: str) -> None:
     """Refuse own values that, merged with the layers below, no training could use; raises as check_config does."""
     model_type = ModelType(row.model_type)
-    merged, _ = model_config.merge_layers(model_type, organizations.find_overrides(stores), own)
-    check_config(merged, TaskType(row.task_type), model_type, datasets.find_link(stores, row.id), at=at)
+    merged, sources = model_config.merge_layers(model_type, organizations.find_overrides(stores), own)
+    check_config(merged, sources, TaskType(row.task_type), model_type, datasets.find_link(stores, row.id), at=at)

@@ -128,9 +128,9 @@ def cancel_run(stores: Stores, model_id: str, run_id: str) -> TrainingRun:
 def check_override(stores: Stores, model: Model, override: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration that a run with an override would use; raises as models.check_config does."""
     own = model_config.overlay(model.own_config, override)
-    merged, _ = model_config.merge_layers(model.model_type, organizations.find_overrides(stores), own)
+    merged, sources = model_config.merge_layers(model.model_type, organizations.find_overrides(stores), own)
     at = "/config_override"
-    models.check_config(merged, model.task_type, model.model_type, model.dataset, at=at)
+    models.check_config(merged, sources, model.task_type, model.model_type, model.dataset, at=at)
     return merged
 
 
