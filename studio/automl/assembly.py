@@ -27,14 +27,14 @@ class Part:
     Attributes:
         family: Name of its family.
         weight: Its share of the blend.
-        members: File of its refitted member, or of its fold models.
-        outputs: File of its outputs for the scored rows.
+        members: Files of its refitted member, or of its fold models.
+        outputs: Files of its outputs for the scored rows, one per draw of the folds.
     """
 
     family: str
     weight: float
-    members: Path
-    outputs: Path
+    members: tuple[Path, ...]
+    outputs: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ def assemble(problem: Problem, parts: Sequence[Part], soft_deadline: float | Non
     weights: list[float] = []
     families: list[str] = []
     for part in parts:
-        loaded = pickle.loads(part.members.read_bytes())  # noqa: S301 - written by this search a moment ago
-        found = loaded if isinstance(loaded, list) else [loaded]
+        found = [member for path in part.members for member in _load_members(path)]
         members += found
         weights += [part.weight / len(found)] * len(found)
         families += [part.family] * len(found)
@@ -73,6 +72,11 @@ def assemble(problem: Problem, parts: Sequence[Part], soft_deadline: float | Non
     return Final(estimator, splits, metrics, intervals, _importances(problem, members, weights, families))
 
 
+def _load_members(path: Path) -> list[Member]:
+    loaded = pickle.loads(path.read_bytes())  # noqa: S301 - written by this search a moment ago
+    return loaded if isinstance(loaded, list) else [loaded]
+
+
 def _predict_splits(problem: Problem, estimator: Pipeline, parts: Sequence[Part]) -> dict[str, SplitPrediction]:
     train = problem.split.train
     if len(train) > MAX_TRAIN_ROWS:
@@ -81,7 +85,7 @@ def _predict_splits(problem: Problem, estimator: Pipeline, parts: Sequence[Part]
     model = estimator.named_steps["model"]
     test = problem.split.test
     outputs = model.blend(problem.cells.take(np.concatenate([train, test])))
-    unseen = np.sum([part.weight * np.load(part.outputs) for part in parts], axis=0)
+    unseen = np.sum([part.weight * np.mean([np.load(file) for file in part.outputs], axis=0) for part in parts], axis=0)
     validation = np.intersect1d(problem.split.validation, problem.scored)
     return {
         "train": problem.predictions(train, outputs[: len(train)]),

@@ -36,6 +36,7 @@ class LightGBM(EstimatorFamily):
     name = "lightgbm"
     tasks = BOTH
     cost = 20
+    is_bagged = True
     categories = "native"
     accepts_missing = True
 
@@ -158,6 +159,7 @@ class XGBoost(EstimatorFamily):
     name = "xgboost"
     tasks = BOTH
     cost = 30
+    is_bagged = True
     categories = "native"
     accepts_missing = True
 
@@ -253,7 +255,8 @@ class HistGradientBoosting(EstimatorFamily):
 
     name = "hist_gradient_boosting"
     tasks = BOTH
-    cost = 40
+    cost = 70
+    is_bagged = True
     categories = "native"
     accepts_missing = True
     max_categories = 250  # scikit-learn takes 255 and needs room for the rare and the missing

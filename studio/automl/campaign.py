@@ -1,14 +1,12 @@
 """Running the trials: hands configurations to processes, hears their reports and stops in time."""
 
-import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
 
-from studio.automl.assembly import MAX_TRAIN_ROWS
+from studio.automl.allowances import Allowances
 from studio.automl.cores import usable_cores
 from studio.automl.estimators import EstimatorFamily
 from studio.automl.fitting import Configuration
@@ -16,6 +14,7 @@ from studio.automl.problem import Problem
 from studio.automl.result import Observer, Trial, TrialState
 from studio.automl.schedule import Schedule
 from studio.automl.tasks import FoldReport, TrialOutcome, TrialTask, make_server, models_path, outputs_path
+from studio.automl.trials import PastTrial, Started, TrialFacts, TrialStore
 from studio.automl.workers import Event, WorkerPool
 from studio.errors import SearchPaused
 from studio.evaluation.metrics import is_better
@@ -23,78 +22,9 @@ from studio.evaluation.metrics import is_better
 MAX_PARALLEL = 8
 SOFT_SHARE = 0.3  # of the remaining time a trial may grow for
 HARD_SHARE = 0.6  # of the remaining time after which it is killed
-REFIT_SHARE = 0.2  # of the budget that may be kept for final fits; what they miss, fold models do
 PROGRESS_S = 1.0  # between two words on the progress where no trial has ended
 KEPT_MODELS = 8  # of the best trials, whose fold models stay on disk
-
-
-@dataclass(frozen=True)
-class Started:
-    """A trial that began; ``params`` are the searched values alone."""
-
-    number: int
-    family: str
-    origin: str
-    params: Mapping[str, Any]
-
-
-@dataclass
-class TrialFacts:
-    """What is kept of a trial besides score and state."""
-
-    duration_s: float = 0.0
-    started_at: str = ""
-    message: str = ""
-    learned: Mapping[str, Any] = field(default_factory=dict)
-    fit_s: float = 0.0
-    predict_s: float = 0.0
-    latency_ms: float | None = None
-    size_mb: float | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """For a journal."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> "TrialFacts":
-        """From a journal."""
-        return cls(**found)
-
-
-@dataclass(frozen=True)
-class PastTrial:
-    """A trial that ended, in this process or an earlier one."""
-
-    started: Started
-    state: TrialState
-    score: float | None
-    facts: TrialFacts
-
-    @property
-    def number(self) -> int:
-        """From 0 over all families."""
-        return self.started.number
-
-
-class TrialStore(Protocol):
-    """Where trials are kept, and what proposes the next values."""
-
-    is_pruning: bool
-
-    def recover(self) -> list[PastTrial]:
-        """Trials of an earlier process."""
-
-    def start(self, name: str, number: int, origin: str, params: Mapping[str, Any] | None) -> Started:
-        """Begin a trial."""
-
-    def waiting(self) -> str | None:
-        """A family with a trial to repeat."""
-
-    def report(self, number: int, step: int, score: float) -> bool:
-        """Whether a trial may go on."""
-
-    def end(self, number: int, state: TrialState, score: float | None, facts: TrialFacts) -> None:
-        """Note how a trial ended."""
+KEPT_BAGS = 25  # of those whose fold models are their final fit
 
 
 @dataclass
@@ -109,6 +39,7 @@ class Campaign:
 
     Attributes:
         trials: Every trial that ended, by number.
+        allowances: What the end of the search needs.
     """
 
     def __init__(
@@ -130,6 +61,7 @@ class Campaign:
         cores = plan.threads or usable_cores()
         default = 1 if plan.budget_s is None else min(cores, MAX_PARALLEL)
         self.parallel = plan.parallel_trials or default
+        self.allowances = Allowances(problem, self.families, self.parallel)
         server = make_server(problem, folder, max(1, cores // self.parallel))
         self.pool = WorkerPool(server, self.parallel, plan.memory_cap_mb)
         self._running: dict[int, _Running] = {}
@@ -199,25 +131,21 @@ class Campaign:
             return True
         if self.deadline is None:
             return False
-        now = time.monotonic()
         if self.best is None:
-            return now >= self.deadline - self._least_reserve_s()
-        return now >= self.deadline - self.reserve_s()
-
-    def _least_reserve_s(self) -> float:
-        budget = self.problem.plan.budget_s or 60.0
-        return min(2.0, 0.1 * budget)
+            return time.monotonic() >= self.deadline - self.allowances.least_s()
+        return time.monotonic() >= self.deadline - self.reserve_s() - self.allowances.repeats_s(self.ranked())
 
     def reserve_s(self) -> float:
-        """Seconds to keep for the final fit and the evaluation, by what the best trials took."""
-        best = self.ranked()[:3]
-        if not best:
-            return self._least_reserve_s()
-        costs = [self.refit_s(past) for past in best]
-        refit = max(max(costs), sum(costs) / self.parallel)
-        budget = self.problem.plan.budget_s or 60.0
-        reserve = min(REFIT_SHARE * budget, 1.2 * refit) + self.evaluation_s(best)
-        return max(self._least_reserve_s(), min(0.5 * budget, reserve))
+        """Seconds to keep for the final fits and the evaluation."""
+        return self.allowances.finish_s(self.ranked())
+
+    def is_time_for_finish(self) -> bool:
+        """Whether what is left of the time is needed for final fits and evaluation."""
+        return self.deadline is not None and time.monotonic() >= self.deadline - self.reserve_s()
+
+    def repeats_end(self) -> float | None:
+        """Monotonic time by which the repeats are over, None for never."""
+        return None if self.deadline is None else self.deadline - self.reserve_s()
 
     def ranked(self) -> list[PastTrial]:
         """Trials that may win, best first."""
@@ -226,17 +154,6 @@ class Campaign:
             able = [past for past in self.trials.values() if self.may_win(past)]
             self._ranked = sorted(able, key=lambda past: (sign * (past.score or 0.0), past.number))
         return self._ranked
-
-    def refit_s(self, past: PastTrial) -> float:
-        """Seconds a fit on all rows but the test rows should take."""
-        n_train = sum(len(train) for train, _ in self.problem.folds) / len(self.problem.folds)
-        return 1.1 * past.facts.fit_s * len(self.problem.split.development) / n_train
-
-    def evaluation_s(self, members: Sequence[PastTrial]) -> float:
-        """Seconds to predict and evaluate all splits with some members."""
-        per_row = sum(past.facts.predict_s for past in members) / max(1, len(self.problem.scored))
-        n_rows = min(len(self.problem.split.train), MAX_TRAIN_ROWS) + len(self.problem.split.test)
-        return 0.5 + 1.3 * per_row * n_rows
 
     def _submit_all(self) -> None:
         limit = self.problem.plan.max_trials
@@ -260,8 +177,8 @@ class Campaign:
         params = self._schedule.complete(family, started.params)
         configuration = Configuration(family, params, frozenset(self._schedule.pinned(family)))
         soft, hard = self._trial_deadlines(family.name)
-        ranked = self.ranked()
-        bar = ranked[KEPT_MODELS - 1].score if len(ranked) >= KEPT_MODELS else None
+        ranked, n_kept = self.ranked(), self._n_kept(family.name)
+        bar = ranked[n_kept - 1].score if len(ranked) >= n_kept else None
         is_prunable = self._store.is_pruning and len(self.problem.folds) > 1
         task = TrialTask(number, configuration, soft, is_prunable, bar)
         self._running[self.pool.submit(task, hard)] = _Running(started, time.monotonic(), datetime.now(UTC))
@@ -270,7 +187,7 @@ class Campaign:
     def _remaining_s(self) -> float | None:
         if self.deadline is None:
             return None
-        reserve = self.reserve_s() if self.best else self._least_reserve_s()
+        reserve = self.reserve_s() + self.allowances.repeats_s(self.ranked())
         return max(0.0, self.deadline - reserve - time.monotonic())
 
     def _share_used(self) -> float:
@@ -379,5 +296,9 @@ class Campaign:
         self._running.clear()
 
     def _forget_old_models(self) -> None:
-        for past in self.ranked()[KEPT_MODELS:]:
-            models_path(self.folder, past.number).unlink(missing_ok=True)
+        for rank, past in enumerate(self.ranked()):
+            if rank >= self._n_kept(past.started.family):
+                models_path(self.folder, past.number).unlink(missing_ok=True)
+
+    def _n_kept(self, family: str) -> int:
+        return KEPT_BAGS if self.allowances.is_bagged(family) else KEPT_MODELS

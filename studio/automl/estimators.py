@@ -75,6 +75,8 @@ class EstimatorFamily(abc.ABC):
         accepts_missing: Whether ``fit`` and ``predict`` take NaN.
         scale: Whether it gains by scaled columns.
         max_categories: Values per category column it can tell apart.
+        is_bagged: Whether the mean of its fold models is worth more than one fit on all rows, as where fits end
+            early by rows that were held out.
     """
 
     name: ClassVar[str]
@@ -84,6 +86,7 @@ class EstimatorFamily(abc.ABC):
     accepts_missing: ClassVar[bool] = False
     scale: ClassVar[bool] = False
     max_categories: ClassVar[int] = 1000
+    is_bagged: ClassVar[bool] = False
 
     @abc.abstractmethod
     def space(self, task: str) -> Space:

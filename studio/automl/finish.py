@@ -2,25 +2,18 @@
 
 import pickle
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Mapping
+from pathlib import Path
 
 from studio.automl.assembly import Final, Part
-from studio.automl.campaign import Campaign, PastTrial
-from studio.automl.ensemble import weigh_candidates
+from studio.automl.campaign import Campaign
 from studio.automl.problem import column_types_of
 from studio.automl.result import SearchResult, Trial, TrialState
 from studio.automl.tasks import AssembleTask, RefitTask, final_path, models_path, outputs_path, refit_path
+from studio.automl.trials import PastTrial
+from studio.automl.weighing import choose_members, draws_of, is_bagged, refittable, rescale
 from studio.errors import NoSuccessfulTrial
-from studio.evaluation.metrics import is_better
 
-FloatArray = npt.NDArray[np.float64]
-
-MAX_CANDIDATES = 25
-MAX_WEIGHING_ROWS = 20_000
 GRACE_S = 0.02  # share of the budget the assembly may overrun before it is killed
 
 
@@ -39,11 +32,10 @@ def finish(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
     if best is None:
         raise _no_successful_trial(campaign)
     observer.phase("evaluation", 0.0, "fitting the best candidates on all rows")
-    candidates = campaign.ranked()[:MAX_CANDIDATES]
-    weights, score = _choose(campaign, candidates)
+    weights, score = choose_members(campaign)
     usable = _refit(campaign, weights)
     if set(usable) != set(weights):
-        weights, score = _rescale(campaign, weights, usable)
+        weights, score = rescale(campaign, weights, usable)
     observer.phase("evaluation", 0.6, "evaluating the model")
     final = _assemble(campaign, weights, usable)
     seconds["evaluation"] = time.monotonic() - started
@@ -80,85 +72,19 @@ def _no_successful_trial(campaign: Campaign) -> NoSuccessfulTrial:
     return NoSuccessfulTrial(f"None of {len(trials)} trials succeeded; the last error: {reason}.")
 
 
-def _choose(campaign: Campaign, candidates: Sequence[PastTrial]) -> tuple[dict[int, float], float]:
-    """Weights of the candidates whose refit fits into the time that is left, and the score of their blend."""
-    pool = list(candidates)
-    weigh_until = None
-    if campaign.deadline is not None:
-        weigh_until = time.monotonic() + 0.1 * max(0.0, campaign.deadline - time.monotonic())
-    while True:
-        weights, score = _weigh(campaign, pool, weigh_until)
-        members = [campaign.trials[number] for number in weights]
-        if campaign.deadline is None or len(members) == 1:
-            return weights, score
-        lost = {past.number for past in members} - set(_refittable(campaign, weights)) - _kept(campaign)
-        if not lost:
-            return weights, score
-        pool = [past for past in pool if past.number not in lost]
-
-
-def _kept(campaign: Campaign) -> set[int]:
-    """Trials whose fold models can stand in for a final fit."""
-    return {number for number in campaign.trials if models_path(campaign.folder, number).exists()}
-
-
-def _refittable(campaign: Campaign, weights: Mapping[int, float]) -> list[int]:
-    """Members that can be fitted on all rows in the time that is left, the weightiest first."""
-    members = sorted(weights, key=lambda number: -weights[number])
-    if campaign.deadline is None:
-        return members
-    evaluation = campaign.evaluation_s([campaign.trials[number] for number in members])
-    left = (campaign.deadline - time.monotonic() - evaluation) * campaign.parallel
-    chosen: list[int] = []
-    for number in members:
-        cost = 1.2 * campaign.refit_s(campaign.trials[number])
-        if cost <= left and cost <= left / campaign.parallel * 2:
-            chosen.append(number)
-            left -= cost
-    return chosen
-
-
-def _weigh(campaign: Campaign, candidates: Sequence[PastTrial], until: float | None) -> tuple[dict[int, float], float]:
-    """The best single candidate, or a blend where that scores better."""
-    problem, single = campaign.problem, candidates[0]
-    alone = {single.number: 1.0}, float(single.score or 0.0)
-    if not problem.plan.ensemble or len(candidates) == 1:
-        return alone
-    rows = np.arange(len(problem.scored))
-    if len(rows) > MAX_WEIGHING_ROWS:
-        rng = np.random.default_rng(problem.plan.validation.random_state)
-        rows = np.sort(rng.choice(rows, MAX_WEIGHING_ROWS, replace=False))
-    outputs = {past.number: _outputs(campaign, past.number) for past in candidates}
-    weights, _ = weigh_candidates(
-        {number: values[rows] for number, values in outputs.items()},
-        lambda blend: problem.score(blend, problem.scored[rows]),
-        problem.metric,
-        until=until,
-    )
-    blend: FloatArray = np.sum([weight * outputs[number] for number, weight in weights.items()], axis=0)
-    score = problem.score(blend, problem.scored)
-    if score is None or not is_better(problem.metric, score, single.score):
-        return alone
-    return weights, score
-
-
-def _outputs(campaign: Campaign, number: int) -> FloatArray:
-    loaded: FloatArray = np.load(outputs_path(campaign.folder, number))
-    return loaded
-
-
-def _refit(campaign: Campaign, weights: Mapping[int, float]) -> dict[int, Any]:
-    """Fit the members on all rows but the test rows; one that fails is replaced by its fold models, if kept.
+def _refit(campaign: Campaign, weights: Mapping[int, float]) -> dict[int, tuple[Path, ...]]:
+    """Fit the members on all rows but the test rows; bags are fitted already, and where a fit fails fold models, if
+    kept, take its place.
 
     Returns:
-        File of each member that can be used. Never empty.
+        Files of each member that can be used. Never empty.
     """
     members = [campaign.trials[number] for number in weights]
     until = None
     if campaign.deadline is not None:
-        until = campaign.deadline - campaign.evaluation_s(members)
-    chosen = [campaign.trials[number] for number in _refittable(campaign, weights)]
-    waiting = sorted(chosen, key=campaign.refit_s, reverse=True)
+        until = campaign.deadline - campaign.allowances.evaluation_s(members)
+    chosen = [campaign.trials[number] for number in refittable(campaign, weights)]
+    waiting = sorted(chosen, key=campaign.allowances.refit_s, reverse=True)
     running: dict[int, PastTrial] = {}
     while waiting or running:
         while waiting and campaign.pool.n_idle:
@@ -170,39 +96,33 @@ def _refit(campaign: Campaign, weights: Mapping[int, float]) -> dict[int, Any]:
             if event.kind == "failed":
                 text = f"[Training] the final fit of trial {past.number} failed: {event.value}"
                 campaign.observer.log("warning", text)
-    usable = {number: path for number in weights if (path := _file_of(campaign, number)) is not None}
+    n_draws = campaign.allowances.draws_in_blend(sum(is_bagged(campaign, number) for number in weights))
+    usable = {number: files for number in weights if (files := _files_of(campaign, number, n_draws))}
     if not usable:
         kept = (past.number for past in campaign.ranked() if models_path(campaign.folder, past.number).exists())
         number = next(kept, None)
         if number is None:
             raise NoSuccessfulTrial("No candidate could be fitted on all rows in the time that was left.")
-        usable[number] = models_path(campaign.folder, number)
+        usable[number] = (models_path(campaign.folder, number),)
     return usable
 
 
-def _file_of(campaign: Campaign, number: int) -> Any:
-    paths = (refit_path(campaign.folder, number), models_path(campaign.folder, number))
-    return next((path for path in paths if path.exists()), None)
+def _files_of(campaign: Campaign, number: int, n_draws: int) -> tuple[Path, ...]:
+    """The final fit, or the fold models of so many draws of the folds; empty where there is neither."""
+    refitted = refit_path(campaign.folder, number)
+    if refitted.exists():
+        return (refitted,)
+    bags = (models_path(campaign.folder, number, draw) for draw in range(n_draws))
+    return tuple(path for path in bags if path.exists())
 
 
-def _rescale(
-    campaign: Campaign, weights: Mapping[int, float], usable: Mapping[int, Any]
-) -> tuple[dict[int, float], float]:
-    """The weights of the members that can be used, scaled to 1, and the score of their blend."""
-    left = {number: weights.get(number, 1.0) for number in usable}
-    left = {number: weight / sum(left.values()) for number, weight in left.items()}
-    blend: FloatArray = np.sum([w * _outputs(campaign, number) for number, w in left.items()], axis=0)
-    score = campaign.problem.score(blend, campaign.problem.scored)
-    return left, float("nan") if score is None else score
-
-
-def _assemble(campaign: Campaign, weights: Mapping[int, float], usable: Mapping[int, Any]) -> Final:
+def _assemble(campaign: Campaign, weights: Mapping[int, float], usable: Mapping[int, tuple[Path, ...]]) -> Final:
     parts = [
         Part(
             campaign.trials[number].started.family,
             weight,
             usable[number],
-            outputs_path(campaign.folder, number),
+            tuple(outputs_path(campaign.folder, number, draw) for draw in range(draws_of(campaign, number) + 1)),
         )
         for number, weight in weights.items()
     ]

@@ -63,18 +63,19 @@ class Fitter:
     def __init__(self, problem: Problem, threads: int) -> None:
         self.problem = problem
         self.threads = threads
-        self._encoded: OrderedDict[tuple[Encoding, int], _Encoded] = OrderedDict()
+        self._encoded: OrderedDict[tuple[Encoding, int, int], _Encoded] = OrderedDict()
 
-    def fit_fold(self, configuration: Configuration, fold: int, deadline: float | None) -> FoldFit:
+    def fit_fold(self, configuration: Configuration, fold: int, deadline: float | None, draw: int = 0) -> FoldFit:
         """Fit on a fold's training rows, with early stopping on its validation rows.
 
         Args:
+            draw: 0 for the problem's folds, n for those of its nth repeat.
             deadline: Monotonic time at which boosting and forests stop growing; None for never.
         """
-        train, validation = self.problem.folds[fold]
-        encoded = self._encode_fold(configuration.family, fold)
+        train, validation = self._rows_of(fold, draw)
+        encoded = self._encode_fold(configuration.family, fold, draw)
         held_out = TrainingRows(encoded.validation, self.problem.y[validation])
-        member, learned = self._fit(configuration, encoded.encoder, encoded.train, train, held_out, deadline)
+        member, learned = self._fit(configuration, encoded.encoder, encoded.train, train, held_out, deadline, draw)
         started = time.monotonic()
         outputs = member.predict_matrix(encoded.validation)
         return FoldFit(member, outputs, learned, time.monotonic() - started)
@@ -92,6 +93,7 @@ class Fitter:
         rows: IntArray,
         held_out: TrainingRows | None,
         deadline: float | None,
+        draw: int = 0,
     ) -> tuple[Member, Mapping[str, float]]:
         problem, family = self.problem, configuration.family
         y, present = problem.y[rows], np.empty(0, dtype=np.int64)
@@ -105,7 +107,7 @@ class Fitter:
             metric=problem.metric,
             n_classes=len(present),
             threads=self.threads if matrix.size > SMALL_CELLS else 1,
-            random_state=problem.plan.validation.random_state % 2**31,
+            random_state=(problem.plan.validation.random_state + draw) % 2**31,
             categorical=encoder.categorical_,
             is_out_of_time=lambda: deadline is not None and time.monotonic() >= deadline,
             validation=held_out,
@@ -116,10 +118,13 @@ class Fitter:
             estimator = family.fit(configuration.params, TrainingRows(matrix, y, weights), context)
         return Member(encoder, estimator, present, problem.n_classes), family.learned(configuration.params, estimator)
 
-    def _encode_fold(self, family: EstimatorFamily, fold: int) -> _Encoded:
-        key = (self._encoding_of(family), fold)
+    def _rows_of(self, fold: int, draw: int) -> tuple[IntArray, IntArray]:
+        return (self.problem.repeats[draw - 1] if draw else self.problem.folds)[fold]
+
+    def _encode_fold(self, family: EstimatorFamily, fold: int, draw: int) -> _Encoded:
+        key = (self._encoding_of(family), fold, draw)
         if key not in self._encoded:
-            train, validation = self.problem.folds[fold]
+            train, validation = self._rows_of(fold, draw)
             encoder, matrix = self._encode(family, train)
             held_out = encoder.transform(self.problem.cells.take(validation))
             self._encoded[key] = _Encoded(encoder, matrix, held_out)

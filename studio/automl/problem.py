@@ -12,7 +12,7 @@ import pandas as pd
 from studio.automl.columns import Cells, ColumnReader, read_numbers, read_stamps, read_text
 from studio.automl.plan import Plan
 from studio.automl.result import SplitPrediction
-from studio.automl.splits import Folds, Split, make_folds, split_rows
+from studio.automl.splits import Folds, Split, make_folds, make_repeats, split_rows
 from studio.errors import (
     ConfigIncomplete,
     TargetInFeatures,
@@ -56,6 +56,7 @@ class Problem:
         has_class_weights: Whether rare classes weigh more.
         sample: One row as a caller would send it.
         notes: What a reader of the run's log should know of the table: level and text of each.
+        repeats: The folds of a small table drawn anew, each time over the same rows.
     """
 
     plan: Plan
@@ -73,6 +74,7 @@ class Problem:
     has_class_weights: bool
     sample: pd.DataFrame
     notes: tuple[tuple[str, str], ...] = ()
+    repeats: tuple[Folds, ...] = ()
 
     @property
     def n_classes(self) -> int:
@@ -201,7 +203,7 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
     used = frame.iloc[rows]
     reader = ColumnReader(kinds).fit(used)
     cells = reader.transform(used)
-    split, folds = _divide(used, plan, y, classes, cells)
+    split, folds, repeats = _divide(used, plan, y, classes, cells)
     scored = np.sort(np.concatenate([validation for _, validation in folds]))
     return Problem(
         plan=plan,
@@ -215,6 +217,7 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
         labels=None if classes is None else tuple(label_of(value) for value in classes),
         split=split,
         folds=folds,
+        repeats=repeats,
         scored=scored,
         has_class_weights=_wants_class_weights(plan, y, classes),
         sample=used.iloc[:1][list(features)],
@@ -277,7 +280,7 @@ def _class_codes(column: "pd.Series[Any]") -> tuple[IntArray, npt.NDArray[Any]]:
 
 def _divide(
     used: pd.DataFrame, plan: Plan, y: npt.NDArray[Any], classes: npt.NDArray[Any] | None, cells: Cells
-) -> tuple[Split, Folds]:
+) -> tuple[Split, Folds, tuple[Folds, ...]]:
     settings = plan.validation
     strata = y if classes is not None and settings.stratify else None
     times = groups = None
@@ -288,7 +291,8 @@ def _divide(
     split = split_rows(settings, len(used), strata=strata, times=times, groups=groups)
     if plan.preprocessing.handle_missing == "drop":
         split = _drop_gaps(split, cells)
-    return split, make_folds(settings, split, strata=strata, groups=groups)
+    folds = make_folds(settings, split, strata=strata, groups=groups)
+    return split, folds, make_repeats(settings, split, strata=strata)
 
 
 def _needed(column: str | None, key: str) -> str:

@@ -16,14 +16,16 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as OptunaState
 
-from studio.automl.campaign import Campaign, PastTrial, Started, TrialFacts
+from studio.automl.campaign import Campaign
 from studio.automl.estimators import check_hyperparameters, find_families
 from studio.automl.finish import finish
 from studio.automl.plan import Plan
 from studio.automl.problem import Problem, prepare_problem
+from studio.automl.repeats import repeat_leaders
 from studio.automl.result import Observer, SearchResult, TrialState
 from studio.automl.schedule import Schedule
 from studio.automl.spaces import FloatRange, IntRange, Range, Space
+from studio.automl.trials import PastTrial, Started, TrialFacts
 from studio.evaluation.metrics import direction_of
 
 SAMPLER_STARTS = 5  # trials of a family before the sampler models it; its portfolio counts
@@ -77,6 +79,7 @@ def search(
     studies = Studies(work_folder / "journal.log", plan, problem, spaces, observer)
     with Campaign(problem, families, schedule, studies, observer, work_folder, deadline) as campaign:
         campaign.run(should_stop, should_pause)
+        repeat_leaders(campaign, should_stop, should_pause)
         searched = time.monotonic()
         seconds = {"data_validation": checked - started, "preprocessing": read - checked}
         seconds["algorithm_search"] = searched - read

@@ -13,6 +13,7 @@ IntArray = npt.NDArray[np.int64]
 Folds = list[tuple[IntArray, IntArray]]
 
 CROSS_VALIDATED_ROWS = 10_000  # from here on one holdout is sharp enough and lets more candidates be tried
+REPEATS = ((1_500, 3), (4_000, 2), (CROSS_VALIDATED_ROWS, 1))  # by rows at most: how often folds are drawn anew
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def make_folds(
     *,
     strata: IntArray | None = None,
     groups: IntArray | None = None,
+    draw: int = 0,
 ) -> Folds:
     """Pairs of training and validation rows: cross-validation over all that is not tested, or the one
     holdout.
@@ -75,6 +77,7 @@ def make_folds(
     Args:
         strata: Class of each row of the table, to keep the classes' shares.
         groups: Group of each row of the table; none is divided.
+        draw: Another number, other folds.
     """
     rows = split.development
     n_folds = min(settings.cv_folds, len(rows) // 2)
@@ -82,7 +85,7 @@ def make_folds(
         n_folds = min(n_folds, len(np.unique(groups[rows])))
     if settings.split == "time" or len(rows) > CROSS_VALIDATED_ROWS or n_folds < 2:
         return [(split.train, split.validation)]
-    rng = np.random.default_rng(settings.random_state)
+    rng = np.random.default_rng([settings.random_state, draw] if draw else settings.random_state)
     shuffled = rng.permutation(rows)
     if groups is not None:
         fold_of = _folds_of_groups(groups[shuffled], n_folds)
@@ -91,6 +94,20 @@ def make_folds(
             shuffled = shuffled[np.argsort(strata[shuffled], kind="stable")]
         fold_of = np.arange(len(rows)) % n_folds
     return [(np.sort(shuffled[fold_of != fold]), np.sort(shuffled[fold_of == fold])) for fold in range(n_folds)]
+
+
+def make_repeats(settings: Validation, split: Split, *, strata: IntArray | None = None) -> tuple[Folds, ...]:
+    """Further draws of the folds of a small table, so that the choice among candidates hangs less on one draw.
+
+    Returns:
+        Folds as ``make_folds`` gives, several times; nothing where there is one holdout or rows stay together by time
+        or group.
+    """
+    n_rows = len(split.development)
+    if settings.split != "random" or len(make_folds(settings, split, strata=strata)) < 2:
+        return ()
+    n_repeats = next(times for most, times in REPEATS if n_rows <= most)
+    return tuple(make_folds(settings, split, strata=strata, draw=draw) for draw in range(1, n_repeats + 1))
 
 
 def _part_sizes(n_rows: int, settings: Validation) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What the search's processes do: try a configuration, refit a chosen one, assemble the final model."""
+"""What the search's processes do: try a configuration, repeat or refit a chosen one, assemble the final model."""
 
 import os
 import pickle
@@ -72,6 +72,21 @@ class TrialOutcome:
 
 
 @dataclass(frozen=True)
+class RepeatTask:
+    """Fit a configuration on the folds of one of the problem's repeats and keep models and outputs.
+
+    Attributes:
+        draw: Which repeat, from 1.
+        soft_deadline: Monotonic time by which the fits should stop growing, None for never.
+    """
+
+    number: int
+    configuration: Configuration
+    draw: int
+    soft_deadline: float | None
+
+
+@dataclass(frozen=True)
 class RefitTask:
     """Fit a configuration on all rows but the test rows and keep the member."""
 
@@ -87,14 +102,18 @@ class AssembleTask:
     soft_deadline: float | None
 
 
-def outputs_path(folder: Path, number: int) -> Path:
-    """A trial's outputs for the scored rows."""
-    return folder / f"outputs-{number}.npy"
+def outputs_path(folder: Path, number: int, draw: int = 0) -> Path:
+    """A trial's outputs for the scored rows, of the problem's folds or of one of their repeats."""
+    return folder / f"outputs-{number}{_draw_suffix(draw)}.npy"
 
 
-def models_path(folder: Path, number: int) -> Path:
+def models_path(folder: Path, number: int, draw: int = 0) -> Path:
     """A trial's fold models."""
-    return folder / f"models-{number}.pkl"
+    return folder / f"models-{number}{_draw_suffix(draw)}.pkl"
+
+
+def _draw_suffix(draw: int) -> str:
+    return f"-{draw}" if draw else ""
 
 
 def refit_path(folder: Path, number: int) -> Path:
@@ -138,23 +157,23 @@ class _Server:
     def __call__(self, task: Any, line: Line) -> Any:
         if isinstance(task, TrialTask):
             return self._try(task, line)
+        if isinstance(task, RepeatTask):
+            return self._repeat(task)
         if isinstance(task, RefitTask):
             return self._refit(task)
         return self._assemble(task)
 
     def _try(self, task: TrialTask, line: Line) -> TrialOutcome:
         problem = self.problem
-        outputs = np.zeros((len(problem.y), problem.n_classes) if problem.n_classes else len(problem.y))
+        outputs = self._no_outputs()
         fits: list[FoldFit] = []
         fit_s = 0.0
         for fold, (_, validation) in enumerate(problem.folds):
             started = time.monotonic()
-            fit = self.fitter.fit_fold(task.configuration, fold, self._fold_deadline(task, fold))
+            fit = self.fitter.fit_fold(task.configuration, fold, self._fold_deadline(task.soft_deadline, fold))
             fit_s += time.monotonic() - started
             fits.append(fit)
-            outputs[validation] = fit.outputs
-            if not np.isfinite(fit.outputs).all():
-                raise ValueError("its predictions are not finite")
+            outputs[validation] = _finite(fit.outputs)
             if fold + 1 < len(problem.folds) and self._is_pruned(task, fold + 1, outputs, line):
                 return self._outcome(task, None, fits, fit_s / (fold + 1))
         scored = problem.scored
@@ -167,11 +186,29 @@ class _Server:
             write_whole(models_path(self.folder, task.number), lambda file: pickle.dump(members, file, protocol=5))
         return self._outcome(task, score, fits, fit_s / len(fits))
 
-    def _fold_deadline(self, task: TrialTask, fold: int) -> float | None:
-        if task.soft_deadline is None:
+    def _repeat(self, task: RepeatTask) -> int:
+        problem, draw = self.problem, task.draw
+        outputs = self._no_outputs()
+        members: list[Member] = []
+        for fold, (_, validation) in enumerate(problem.repeats[draw - 1]):
+            deadline = self._fold_deadline(task.soft_deadline, fold)
+            fit = self.fitter.fit_fold(task.configuration, fold, deadline, draw)
+            outputs[validation] = _finite(fit.outputs)
+            members.append(fit.member)
+        models, kept = models_path(self.folder, task.number, draw), outputs_path(self.folder, task.number, draw)
+        write_whole(models, lambda file: pickle.dump(members, file, protocol=5))
+        write_whole(kept, lambda file: np.save(file, outputs[problem.scored]))
+        return task.number
+
+    def _no_outputs(self) -> FloatArray:
+        problem = self.problem
+        return np.zeros((len(problem.y), problem.n_classes) if problem.n_classes else len(problem.y))
+
+    def _fold_deadline(self, soft_deadline: float | None, fold: int) -> float | None:
+        if soft_deadline is None:
             return None
         now = time.monotonic()
-        return now + (task.soft_deadline - now) / (len(self.problem.folds) - fold)
+        return now + (soft_deadline - now) / (len(self.problem.folds) - fold)
 
     def _is_pruned(self, task: TrialTask, n_folds: int, outputs: FloatArray, line: Line) -> bool:
         if not task.is_prunable:
@@ -211,6 +248,12 @@ class _Server:
     def _assemble(self, task: AssembleTask) -> None:
         final = assemble(self.problem, task.parts, task.soft_deadline)
         write_whole(final_path(self.folder), lambda file: pickle.dump(final, file, protocol=5))
+
+
+def _finite(outputs: FloatArray) -> FloatArray:
+    if not np.isfinite(outputs).all():
+        raise ValueError("its predictions are not finite")
+    return outputs
 
 
 def _mean_learned(found: Sequence[Mapping[str, float]], configuration: Configuration) -> dict[str, Any]:

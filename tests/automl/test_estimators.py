@@ -12,7 +12,7 @@ from tests.automl.conftest import MESSY_TYPES
 
 
 def test_linear_models_serve_one_task_each():
-    both = {"auto", "lightgbm", "xgboost", "hist_gradient_boosting", "extra_trees", "random_forest"}
+    both = {"auto", "lightgbm", "xgboost", "hist_gradient_boosting", "extra_trees", "random_forest", "neural_network"}
     assert set(known_algorithms("classification")) == both | {"logistic_regression"}
     assert set(known_algorithms("regression")) == both | {"linear_regression"}
 

@@ -6,6 +6,7 @@ from studio.automl.boosters import HistGradientBoosting, LightGBM, XGBoost
 from studio.automl.estimators import EstimatorFamily, installed_families
 from studio.automl.forests import ExtraTrees, RandomForest
 from studio.automl.linear import LinearRegressionFamily, LogisticRegressionFamily
+from studio.automl.neural import NeuralNetwork
 from studio.testing.estimator_family_contract import EstimatorFamilyContract
 
 
@@ -43,6 +44,10 @@ class TestLogisticRegression(_Bound):
 
 class TestLinearRegression(_Bound):
     bound = LinearRegressionFamily
+
+
+class TestNeuralNetwork(_Bound):
+    bound = NeuralNetwork
 
 
 def test_every_built_in_family_is_bound():
