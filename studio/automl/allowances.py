@@ -31,7 +31,7 @@ class Allowances:
         """Whether the fold models of a family's candidates are their final fit."""
         plan = self._problem.plan
         has_limits = plan.max_predict_latency_ms is not None or plan.max_model_mb is not None
-        is_cross_validated = len(self._problem.folds) > 1
+        is_cross_validated = len(self._problem.folds) > 1 and not self._problem.is_rolling
         return self._families[family].is_bagged and is_cross_validated and plan.ensemble and not has_limits
 
     def least_s(self) -> float:

@@ -100,7 +100,7 @@ class LightGBM(EstimatorFamily):
             "verbosity": -1,
         }
         fixed |= {"deterministic": True, "force_col_wise": True, "subsample_freq": 1}
-        if context.task == "regression" and context.metric == "mae":
+        if context.is_absolute:
             fixed["objective"] = "regression_l1"
         watched: dict[str, Any] = {}
         patience = None
@@ -214,7 +214,7 @@ class XGBoost(EstimatorFamily):
             "verbosity": 0,
         }
         fixed |= {"tree_method": "hist", "enable_categorical": True, "feature_types": kinds}
-        if context.task == "regression" and context.metric == "mae":
+        if context.is_absolute:
             fixed["objective"] = "reg:absoluteerror"
         watched: dict[str, Any] = {}
         if context.validation is not None and "n_estimators" not in context.pinned:
@@ -292,7 +292,7 @@ class HistGradientBoosting(EstimatorFamily):
     def fit(self, params: Mapping[str, Any], rows: TrainingRows, context: FitContext) -> Any:
         fixed: dict[str, Any] = {"random_state": context.random_state, "early_stopping": False}
         fixed["categorical_features"] = list(context.categorical) or None
-        if context.task == "regression" and context.metric == "mae":
+        if context.is_absolute:
             fixed["loss"] = "absolute_error"
         watched: dict[str, Any] = {}
         if context.validation is not None and "max_iter" not in context.pinned:

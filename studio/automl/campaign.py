@@ -88,6 +88,9 @@ class Campaign:
         )
         is_large = plan.max_model_mb is not None and (facts.size_mb is None or facts.size_mb > plan.max_model_mb)
         is_kept = past.state is TrialState.COMPLETE and outputs_path(self.folder, past.number).exists()
+        name = past.started.family
+        if self.families[name].is_baseline and plan.algorithm not in ("auto", name):
+            return False
         return is_kept and not is_slow and not is_large
 
     def configuration(self, past: PastTrial) -> Configuration:

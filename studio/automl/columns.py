@@ -38,6 +38,7 @@ class Cells:
         sources: Input column of each cell, of shape (n_cells,).
         text_sources: Input column of each text.
         n_codes: Number of categories of each cell, 0 for numbers.
+        n_kept: So many of the first cells stay although they do not vary.
     """
 
     values: FloatArray
@@ -46,6 +47,7 @@ class Cells:
     sources: npt.NDArray[np.int64]
     text_sources: tuple[int, ...]
     n_codes: npt.NDArray[np.int64]
+    n_kept: int = 0
 
     def take(self, rows: npt.NDArray[Any]) -> "Cells":
         """The given rows, by position or mask."""

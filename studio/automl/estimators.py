@@ -62,6 +62,11 @@ class FitContext:
     validation: TrainingRows | None = None
     pinned: frozenset[str] = frozenset()
 
+    @property
+    def is_absolute(self) -> bool:
+        """Whether the metric counts errors by their size, not their square."""
+        return self.task == "regression" and self.metric in ("mae", "mape", "smape", "mase")
+
 
 class EstimatorFamily(abc.ABC):
     """One kind of estimator the search may use. An instance holds no state: it is shared by all trials.
@@ -77,6 +82,8 @@ class EstimatorFamily(abc.ABC):
         max_categories: Values per category column it can tell apart.
         is_bagged: Whether the mean of its fold models is worth more than one fit on all rows, as where fits end
             early by rows that were held out.
+        is_baseline: Whether it learns nothing: it stands in every comparison of its task, and can win none where
+            another algorithm was asked for.
     """
 
     name: ClassVar[str]
@@ -87,6 +94,7 @@ class EstimatorFamily(abc.ABC):
     scale: ClassVar[bool] = False
     max_categories: ClassVar[int] = 1000
     is_bagged: ClassVar[bool] = False
+    is_baseline: ClassVar[bool] = False
 
     @abc.abstractmethod
     def space(self, task: str) -> Space:
@@ -159,11 +167,20 @@ def installed_families() -> Mapping[str, EstimatorFamily]:
 
 def known_algorithms(task: str) -> list[str]:
     """What ``algorithm`` may be for a task type, ``auto`` first."""
-    return ["auto", *(name for name, family in installed_families().items() if task in family.tasks)]
+    return ["auto", *(name for name, family in installed_families().items() if _serves(family, task))]
+
+
+def _serves(family: EstimatorFamily, task: str) -> bool:
+    return task in family.tasks or learned_as(task) in family.tasks
+
+
+def learned_as(task: str) -> str:
+    """The task that families are fitted for: series are told to them as a regression."""
+    return "regression" if task == "time_series" else task
 
 
 def find_families(algorithm: str, task: str) -> list[EstimatorFamily]:
-    """The families a search goes through, cheapest first.
+    """The families a search goes through, cheapest first, the task's baselines among them.
 
     Raises:
         UnknownAlgorithm: There is no such family, or it does not serve the task.
@@ -173,8 +190,8 @@ def find_families(algorithm: str, task: str) -> list[EstimatorFamily]:
         raise UnknownAlgorithm(
             f"There is no algorithm {algorithm!r} for {task}; known are {', '.join(known)}.", known=known
         )
-    names = known[1:] if algorithm == "auto" else [algorithm]
-    return [installed_families()[name] for name in names]
+    every = [installed_families()[name] for name in known[1:]]
+    return [family for family in every if algorithm in ("auto", family.name) or family.is_baseline]
 
 
 def check_hyperparameters(algorithm: str, params: Mapping[str, Any], task: str) -> None:
@@ -185,8 +202,9 @@ def check_hyperparameters(algorithm: str, params: Mapping[str, Any], task: str) 
         UnknownAlgorithm: There is no such algorithm for the task.
     """
     families = find_families(algorithm, task)
+    task = learned_as(task)
     if algorithm != "auto":
-        families[0].check(params, task)
+        installed_families()[algorithm].check(params, task)
         return
     for name, value in params.items():
         takers = [family for family in families if name in family.parameter_names(task)]

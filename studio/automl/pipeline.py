@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from studio.automl.columns import Cells, ColumnReader
 from studio.automl.preprocessing import Encoder
+from studio.automl.series_reader import SeriesCells, SeriesReader
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -95,15 +96,25 @@ class BlendRegressor(RegressorMixin, _Blend):  # type: ignore[misc]
         return self.blend(X)
 
 
+class BlendForecaster(RegressorMixin, _Blend):  # type: ignore[misc]
+    """A blend of distances from the seasonal naive forecast."""
+
+    def predict(self, X: SeriesCells) -> FloatArray:
+        """Forecasts of shape (n_rows,)."""
+        return X.forecast(self.blend(X))
+
+
 def build_pipeline(
-    reader: ColumnReader,
+    reader: ColumnReader | SeriesReader,
     members: Sequence[Member],
     weights: Sequence[float],
     classes: npt.NDArray[Any] | None,
 ) -> Pipeline:
     """One scikit-learn estimator that takes data frames."""
     model: Any
-    if classes is None:
+    if isinstance(reader, SeriesReader):
+        model = BlendForecaster(list(members), list(weights))
+    elif classes is None:
         model = BlendRegressor(list(members), list(weights))
     else:
         model = BlendClassifier(list(members), list(weights), classes)

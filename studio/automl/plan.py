@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "time_series", "clustering"]
 ColumnType = Literal["number", "category", "boolean", "datetime", "text"]
 
 
@@ -70,6 +70,9 @@ class Plan:
         threads: Cores to use, None for all this process may run on.
         memory_cap_mb: Memory of this process and its trials together; the trial that passes it fails. None
             for none.
+        time_column: Time stamps of a time series; its series are named by ``validation.group_column``.
+        horizon: Steps ahead that a time series model forecasts, 1..1000.
+        frequency: Step of a time series as a pandas offset alias; None finds it.
     """
 
     task: Task
@@ -92,3 +95,6 @@ class Plan:
     max_model_mb: float | None = None
     threads: int | None = None
     memory_cap_mb: float | None = None
+    time_column: str | None = None
+    horizon: int | None = None
+    frequency: str | None = None

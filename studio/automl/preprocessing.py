@@ -121,6 +121,7 @@ def _useful(cells: Cells) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     high = np.where(missing, -np.inf, values).max(axis=0, initial=-np.inf)
     is_gappy = missing.any(axis=0)
     varies = (high > low) | (is_gappy & ~missing.all(axis=0))
+    varies[: cells.n_kept] = True
     return np.flatnonzero(varies & ~cells.is_category), np.flatnonzero(varies & cells.is_category)
 
 

@@ -46,6 +46,8 @@ class Problem:
 
     Attributes:
         features: Input columns in the model's order.
+        reader: Reads them, as the pipeline's first step does: a ColumnReader, or the like of it with
+            ``column_types``.
         rows: Positions in the given table of the rows that are used; all other positions here count within
             them.
         y: Class codes or numbers of shape (n_rows,).
@@ -62,7 +64,7 @@ class Problem:
     plan: Plan
     metric: str
     features: tuple[str, ...]
-    reader: ColumnReader
+    reader: Any
     cells: Cells
     rows: IntArray
     y: npt.NDArray[Any]
@@ -85,6 +87,16 @@ class Problem:
     def n_used(self) -> int:
         """Rows of the table that are used."""
         return len(self.rows)
+
+    @property
+    def evaluated_as(self) -> str:
+        """The task whose metrics are computed."""
+        return self.plan.task
+
+    @property
+    def is_rolling(self) -> bool:
+        """Whether folds follow each other in time, so that all but a fit on all rows are out of date."""
+        return False
 
     @property
     def n_split(self) -> int:
@@ -130,13 +142,13 @@ class Problem:
 
     def evaluate(self, split: SplitPrediction) -> dict[str, float | None]:
         """Every metric of the task on a split; None where undefined."""
-        return compute_metrics(self.plan.task, split.y_true, split.y_pred, **self._circumstances(split))
+        return compute_metrics(self.evaluated_as, split.y_true, split.y_pred, **self._circumstances(split))
 
     def intervals(self, split: SplitPrediction) -> dict[str, tuple[float, float]]:
         """Their bootstrap intervals, of those that are defined."""
         seed = self.plan.validation.random_state
         facts = self._circumstances(split)
-        return bootstrap_intervals(self.plan.task, split.y_true, split.y_pred, **facts, random_state=seed)
+        return bootstrap_intervals(self.evaluated_as, split.y_true, split.y_pred, **facts, random_state=seed)
 
     def _circumstances(self, split: SplitPrediction) -> dict[str, Any]:
         return {
@@ -158,7 +170,8 @@ def check_table(frame: pd.DataFrame, plan: Plan) -> None:
         TooFewRows: There are not enough rows with a target to split.
         UnknownMetric: The metric is none of the task's.
     """
-    names = [plan.target, *plan.features, plan.validation.time_column, plan.validation.group_column]
+    settings = plan.validation
+    names = [plan.target, *plan.features, plan.time_column, settings.time_column, settings.group_column]
     for name in names:
         if name is not None and name not in frame.columns:
             raise UnknownColumn(f"The table has no column {name!r}.", column=name)
@@ -205,6 +218,8 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
     cells = reader.transform(used)
     split, folds, repeats = _divide(used, plan, y, classes, cells)
     scored = np.sort(np.concatenate([validation for _, validation in folds]))
+    n_without = len(frame) - len(rows)
+    notes = [("warning", f"{n_without} rows without a target were left out")] if n_without else []
     return Problem(
         plan=plan,
         metric=_choose_metric(plan, y[scored], classes),
@@ -221,6 +236,7 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
         scored=scored,
         has_class_weights=_wants_class_weights(plan, y, classes),
         sample=used.iloc[:1][list(features)],
+        notes=tuple(notes),
     )
 
 
@@ -231,7 +247,7 @@ def label_of(value: Any) -> str:
 
 def _read_target(column: "pd.Series[Any]", plan: Plan) -> tuple[IntArray, npt.NDArray[Any], npt.NDArray[Any] | None]:
     """Rows that have a target, their classes' codes or numbers, and the classes."""
-    if plan.task == "regression":
+    if plan.task in ("regression", "time_series"):
         numbers = read_numbers(column)
         rows = np.flatnonzero(~np.isnan(numbers))
         _check_count(len(rows), column, "number")

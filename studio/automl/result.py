@@ -65,12 +65,16 @@ class SplitPrediction:
         y_true: Labels (strings) or numbers of shape (n_rows,).
         y_pred: Likewise.
         proba: Class probabilities of shape (n_rows, n_labels), None for regression.
+        naive_errors: Of a time series, the naive error of each row's series, NaN where it is undefined.
+        times: Of a time series, the time stamp of each row, in UTC.
     """
 
     row_index: IntArray
     y_true: npt.NDArray[Any]
     y_pred: npt.NDArray[Any]
     proba: FloatArray | None
+    naive_errors: FloatArray | None = None
+    times: npt.NDArray[np.datetime64] | None = None
 
 
 @dataclass(frozen=True)

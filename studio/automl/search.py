@@ -20,7 +20,8 @@ from studio.automl.campaign import Campaign
 from studio.automl.estimators import check_hyperparameters, find_families
 from studio.automl.finish import finish
 from studio.automl.plan import Plan
-from studio.automl.problem import Problem, prepare_problem
+from studio.automl.preparation import prepare
+from studio.automl.problem import Problem
 from studio.automl.repeats import repeat_leaders
 from studio.automl.result import Observer, SearchResult, TrialState
 from studio.automl.schedule import Schedule
@@ -70,9 +71,9 @@ def search(
     check_hyperparameters(plan.algorithm, plan.hyperparameters, plan.task)
     checked = time.monotonic()
     observer.phase("preprocessing", 0.0, "reading the columns")
-    problem = prepare_problem(frame, plan)
+    problem = prepare(frame, plan)
     plan = problem.plan  # a task may be searched as another one
-    _log_problem(problem, len(frame), observer)
+    _log_problem(problem, observer)
     read = time.monotonic()
     schedule = Schedule(families, plan, problem.metric)
     spaces = {family.name: schedule.space(family) for family in families}
@@ -86,15 +87,13 @@ def search(
         return finish(campaign, seconds)
 
 
-def _log_problem(problem: Problem, n_given: int, observer: Observer) -> None:
-    split, n_rows = problem.split, problem.n_used
+def _log_problem(problem: Problem, observer: Observer) -> None:
+    split = problem.split
     for level, note in problem.notes:
         observer.log(level, f"[Validation] {note}")
-    if n_rows < n_given:
-        observer.log("warning", f"[Preprocessing] {n_given - n_rows} rows without a target were left out")
     observer.log(
         "info",
-        f"[Preprocessing] {n_rows} rows, {len(problem.features)} columns: {len(split.train)} train, "
+        f"[Preprocessing] {problem.n_used} rows, {len(problem.features)} columns: {len(split.train)} train, "
         f"{len(split.validation)} validate, {len(split.test)} test",
     )
     wanted = problem.plan.metric

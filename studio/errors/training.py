@@ -65,6 +65,12 @@ class TooFewRows(InvalidInput):
     code = "too_few_rows"
 
 
+class UnusableSeries(InvalidInput):
+    """Rows are no series: time stamps that cannot be read, follow no step or stand twice."""
+
+    code = "series_unusable"
+
+
 class NoSuccessfulTrial(InternalFault):
     """Every candidate of a search failed; the message carries the last error."""
 

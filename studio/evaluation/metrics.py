@@ -77,8 +77,9 @@ def find_metric(name: str) -> Metric | None:
 
 
 def metric_names(task: str) -> list[str]:
-    """Names of the catalogue's metrics of one task type, in the catalogue's order."""
-    return [metric.name for metric in METRICS if metric.task == task]
+    """Names of the catalogue's metrics of one task type, in the catalogue's order; forecasts have the numbers' too."""
+    tasks = ("regression", task) if task == "time_series" else (task,)
+    return [metric.name for metric in METRICS if metric.task in tasks]
 
 
 def primary_metric(task: str, n_classes: int | None = None) -> str:
@@ -121,7 +122,7 @@ def compute_metrics(
     labels: Sequence[str] | None = None,
     positive_label: str | None = None,
     n_features: int | None = None,
-    naive_error: float | None = None,
+    naive_error: float | FloatArray | None = None,
 ) -> dict[str, float | None]:
     """Every metric of the task type on one split.
 
@@ -134,7 +135,8 @@ def compute_metrics(
         labels: All classes; None takes those in ``y_true`` and ``y_pred``, sorted.
         positive_label: Which of two labels is the positive one; None takes the second.
         n_features: Number of input columns, for ``adjusted_r2``.
-        naive_error: Mean absolute error of the naive forecast on the training rows, for ``mase``.
+        naive_error: Mean absolute error of the naive forecast one step ahead on the training rows, for ``mase``;
+            of each row's series where there are several, NaN where it is undefined.
 
     Returns:
         Value by name; None where it is undefined (no rows, one class only, no probabilities), never NaN.
@@ -154,7 +156,7 @@ def bootstrap_intervals(
     labels: Sequence[str] | None = None,
     positive_label: str | None = None,
     n_features: int | None = None,
-    naive_error: float | None = None,
+    naive_error: float | FloatArray | None = None,
     *,
     n_resamples: int = 200,
     confidence: float = 0.95,
@@ -215,6 +217,20 @@ def score_numbers(name: str, true: FloatArray, pred: FloatArray, n_features: int
     return _score(REGRESSION, name, NumberRows(true, pred, n_features, None))
 
 
+def score_forecasts(
+    name: str, true: FloatArray, pred: FloatArray, n_features: int, naive_errors: FloatArray
+) -> float | None:
+    """One metric of forecasts; the fast way in for a search.
+
+    Args:
+        naive_errors: Of each row's series.
+
+    Raises:
+        UnknownMetric: There is no time series metric of that name.
+    """
+    return _score(REGRESSION | TIME_SERIES, name, NumberRows(true, pred, n_features, naive_errors))
+
+
 def _functions_of(
     task: str,
     y_true: Sequence[Any] | npt.NDArray[Any],
@@ -223,7 +239,7 @@ def _functions_of(
     labels: Sequence[str] | None,
     positive_label: str | None,
     n_features: int | None,
-    naive_error: float | None,
+    naive_error: float | FloatArray | None,
 ) -> tuple[Mapping[str, Function], ClassRows | NumberRows]:
     if task == "classification":
         return CLASSIFICATION, _class_rows(y_true, y_pred, proba, labels, positive_label)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -45,11 +46,12 @@ class ClassificationReport:
 
 @dataclass(frozen=True)
 class ResidualPoint:
-    """One row; residual is true minus predicted."""
+    """One row; residual is true minus predicted. ``timestamp`` is that of a time series' row, in UTC."""
 
     true_value: float
     predicted_value: float
     residual: float
+    timestamp: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -102,18 +104,24 @@ def report_classes(
     )
 
 
-def residuals_of(y_true: Floats, y_pred: Floats, limit: int) -> Residuals:
+def residuals_of(
+    y_true: Floats, y_pred: Floats, limit: int, times: npt.NDArray[np.datetime64] | None = None
+) -> Residuals:
     """How far predictions are off.
 
     Args:
         y_true: True values, of shape (n_samples,), at least one.
         y_pred: Predicted values, likewise.
         limit: Most points, spread evenly over the rows.
+        times: Time stamp of each row, in UTC; the points then come in order of time.
     """
+    if times is not None:
+        order = np.argsort(times, kind="stable")
+        y_true, y_pred, times = y_true[order], y_pred[order], times[order]
     off = y_true - y_pred
     chosen = np.unique(np.linspace(0, len(off) - 1, min(limit, len(off))).round().astype(int))
     columns = (y_true[chosen], y_pred[chosen], off[chosen])
-    points = zip(*(column.tolist() for column in columns), strict=True)
+    points = zip(*(column.tolist() for column in columns), _moments(times, chosen), strict=True)
     # Squares of huge values would be infinite.
     scale = float(np.abs(off).max()) or 1.0
     return Residuals(
@@ -122,6 +130,12 @@ def residuals_of(y_true: Floats, y_pred: Floats, limit: int) -> Residuals:
         std=float(np.std(off / scale)) * scale,
         histogram=_histogram(off),
     )
+
+
+def _moments(times: npt.NDArray[np.datetime64] | None, chosen: npt.NDArray[np.int_]) -> list[datetime | None]:
+    if times is None:
+        return [None] * len(chosen)
+    return [moment.replace(tzinfo=UTC) for moment in times[chosen].astype("datetime64[us]").tolist()]
 
 
 def _histogram(values: Floats) -> Histogram:

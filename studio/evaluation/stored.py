@@ -38,12 +38,16 @@ class SplitEvaluation:
         y_pred: Likewise.
         proba: Class probabilities of shape (n_rows, n_labels), columns in the order of the labels; None for a
             model without.
+        naive_errors: Of a time series, the naive error of each row's series, NaN where it is undefined.
+        times: Of a time series, the time stamp of each row in UTC, as datetime64.
     """
 
     row_index: IntArray
     y_true: npt.NDArray[Any]
     y_pred: npt.NDArray[Any]
     proba: FloatArray | None = None
+    naive_errors: FloatArray | None = None
+    times: npt.NDArray[np.datetime64] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -53,7 +57,7 @@ class SplitEvaluation:
     @property
     def size_bytes(self) -> int:
         """Memory it takes, roughly; labels are shared between the rows."""
-        arrays = (self.row_index, self.y_true, self.y_pred, self.proba)
+        arrays = (self.row_index, self.y_true, self.y_pred, self.proba, self.naive_errors, self.times)
         return sum(array.nbytes for array in arrays if array is not None)
 
 
@@ -173,6 +177,8 @@ def read_split(content: bytes, labels: tuple[str, ...] | None) -> SplitEvaluatio
         y_true=_values_of(table["y_true"]),
         y_pred=_values_of(table["y_pred"]),
         proba=proba,
+        naive_errors=table["naive_error"].to_numpy() if "naive_error" in table.column_names else None,
+        times=table["timestamp"].to_numpy() if "timestamp" in table.column_names else None,
     )
 
 
@@ -189,6 +195,10 @@ def _table_of(split: str, predictions: SplitEvaluation, labels: tuple[str, ...] 
             raise ValueError(f"probabilities of shape {predictions.proba.shape} do not fit {labels}")
         for place, label in enumerate(labels):
             columns[f"{_PROBABILITY}{label}"] = pa.array(predictions.proba[:, place].astype(np.float64))
+    if predictions.naive_errors is not None:
+        columns["naive_error"] = pa.array(predictions.naive_errors)
+    if predictions.times is not None:
+        columns["timestamp"] = pa.array(predictions.times.astype("datetime64[us]"))
     return pa.table(columns)
 
 

@@ -46,7 +46,7 @@ class NumberRows:
     true: FloatArray
     pred: FloatArray
     n_features: int | None
-    naive_error: float | None
+    naive_error: float | FloatArray | None
 
     @property
     def n_rows(self) -> int:
@@ -55,7 +55,8 @@ class NumberRows:
 
     def take(self, rows: IntArray) -> "NumberRows":
         """The given rows alone."""
-        return dataclasses.replace(self, true=self.true[rows], pred=self.pred[rows])
+        naive = self.naive_error[rows] if isinstance(self.naive_error, np.ndarray) else self.naive_error
+        return dataclasses.replace(self, true=self.true[rows], pred=self.pred[rows], naive_error=naive)
 
 
 Function = Callable[[Any, FloatArray], FloatArray]  # rows, weights (n_resamples, n_rows) -> (n_resamples,)
@@ -206,9 +207,13 @@ def _smape(rows: NumberRows, weights: FloatArray) -> FloatArray:
 
 
 def _mase(rows: NumberRows, weights: FloatArray) -> FloatArray:
-    if not rows.naive_error:
+    """Errors over those of the naive forecast in training (Hyndman & Koehler 2006), of the rows that have one."""
+    if rows.naive_error is None:
         return np.full(len(weights), np.nan)
-    return _mean(np.abs(rows.true - rows.pred), weights) / rows.naive_error
+    naive = np.broadcast_to(np.asarray(rows.naive_error, dtype=np.float64), rows.true.shape)
+    counted = naive > 0
+    errors = np.abs(rows.true - rows.pred)[counted] / naive[counted]
+    return _mean(errors, weights[:, counted])
 
 
 CLASSIFICATION: dict[str, Function] = {

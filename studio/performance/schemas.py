@@ -146,6 +146,12 @@ class ResidualPointOut(Schema):
     true_value = fields.Float(required=True)
     predicted_value = fields.Float(required=True)
     residual = fields.Float(required=True)
+    timestamp = Time()
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """Only the points of a time series have a ``timestamp``."""
+        value = super().get_attribute(obj, attr, default)
+        return default if attr == "timestamp" and value is None else value
 
 
 class ResidualHistogramOut(Schema):

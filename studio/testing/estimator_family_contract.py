@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from studio.automl.estimators import RESERVED, EstimatorFamily, FitContext, TrainingRows
+from studio.automl.estimators import RESERVED, EstimatorFamily, FitContext, TrainingRows, learned_as
 from studio.errors import BadHyperparameter
 
 N_ROWS = 50
@@ -28,10 +28,11 @@ class EstimatorFamilyContract:
         task = "regression" if request.param == "regression" else "classification"
         if task not in family.tasks:
             task = next(iter(family.tasks))
-        n_classes = 0 if task == "regression" else 3 if request.param == "multiclass" else 2
+        is_number = task != "classification"
+        n_classes = 0 if is_number else 3 if request.param == "multiclass" else 2
         return make_rows(n_classes), FitContext(
-            task=task,
-            metric="rmse" if task == "regression" else "log_loss",
+            task=learned_as(task),
+            metric="rmse" if is_number else "log_loss",
             n_classes=n_classes,
             threads=1,
             random_state=7,

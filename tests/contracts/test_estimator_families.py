@@ -6,6 +6,7 @@ from studio.automl.boosters import HistGradientBoosting, LightGBM, XGBoost
 from studio.automl.estimators import EstimatorFamily, installed_families
 from studio.automl.forests import ExtraTrees, RandomForest
 from studio.automl.linear import LinearRegressionFamily, LogisticRegressionFamily
+from studio.automl.naive import Naive, SeasonalNaive
 from studio.automl.neural import NeuralNetwork
 from studio.testing.estimator_family_contract import EstimatorFamilyContract
 
@@ -48,6 +49,14 @@ class TestLinearRegression(_Bound):
 
 class TestNeuralNetwork(_Bound):
     bound = NeuralNetwork
+
+
+class TestNaive(_Bound):
+    bound = Naive
+
+
+class TestSeasonalNaive(_Bound):
+    bound = SeasonalNaive
 
 
 def test_every_built_in_family_is_bound():

@@ -198,3 +198,13 @@ def test_single_scores_are_those_of_the_catalogue():
     assert score_numbers("r2", true, true + 0.1, 1) == compute_metrics("regression", true, true + 0.1)["r2"]
     with pytest.raises(UnknownMetric):
         score_numbers("roc_auc", true, true, 1)
+
+
+def test_mase_weighs_each_row_by_the_naive_error_of_its_series():
+    true, pred = np.array([10.0, 1000.0, 5.0]), np.array([12.0, 1300.0, 9.0])
+    naive = np.array([4.0, 100.0, np.nan])  # nothing is known of the last one's series
+    found = compute_metrics("time_series", true, pred, naive_error=naive)
+    assert found["mase"] == pytest.approx((0.5 + 3.0) / 2)
+    low, high = bootstrap_intervals("time_series", true, pred, naive_error=naive)["mase"]
+    assert 0.5 <= low <= high <= 3.0
+    assert compute_metrics("time_series", true, pred, naive_error=np.zeros(3))["mase"] is None

@@ -26,6 +26,7 @@ def evaluation(now, splits, labels=LATE, *, task="classification", positive_labe
     given = {"labels": labels, "positive_label": positive_label} if labels else {}
     scored = {
         name: {"y_true": split.y_true, "y_pred": split.y_pred, "proba": split.proba, **given}
+        | ({} if split.naive_errors is None else {"naive_error": split.naive_errors})
         for name, split in splits.items()
     }
     return Evaluation(

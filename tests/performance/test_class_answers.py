@@ -92,3 +92,15 @@ def test_a_classifier_has_no_residuals(add, clock):
     ask = add(evaluation(clock.now, {"test": late_split()}))
     with pytest.raises(NotApplicable):
         ask("make_residuals", limit=500)
+
+
+def test_residuals_of_a_time_series_have_their_times(add, clock):
+    times = np.array(["2026-05-04", "2026-05-03"], dtype="datetime64[us]")
+    split = SplitEvaluation(np.arange(2), np.array([1.0, 2]), np.array([1.0, 3]), None, np.ones(2), times)
+    facts = {"task": "time_series", "positive_label": None, "primary_metric": "mase"}
+    ask = add(evaluation(clock.now, {"test": split}, None, **facts))
+    points = ask("make_residuals", limit=10).result.points
+    assert [(point.timestamp.isoformat(), point.residual) for point in points] == [
+        ("2026-05-03T00:00:00+00:00", -1.0),
+        ("2026-05-04T00:00:00+00:00", 0.0),
+    ]

@@ -74,7 +74,8 @@ def test_rows_come_in_the_order_asked_for(open_stores):
     ],
 )
 def test_a_forecast_has_all_its_scores_in_each_slice(open_stores, clock, by, slices):
-    split = SplitEvaluation(np.array([3, 1, 0, 2]), np.array([1.0, 2, 3, 5]), np.array([2.0, 2, 2, 2]))
+    true, pred = np.array([1.0, 2, 3, 5]), np.array([2.0, 2, 2, 2])
+    split = SplitEvaluation(np.array([3, 1, 0, 2]), true, pred, naive_errors=np.full(4, 0.5))
     frame = pd.DataFrame(
         {
             "carrier": ["Nordvik", "Süd", None, "Nordvik"] * 2,

@@ -83,3 +83,16 @@ def test_predictions_that_do_not_fit_are_refused(tmp_path, name):
     split = SplitEvaluation(np.arange(1), np.array(["a"]), np.array(["a"]), np.array([[0.2, 0.3, 0.5]]))
     with pytest.raises(ValueError, match=r"holdout|shape"):
         write_evaluation(tmp_path, made(("a", "b"), {name: split}))
+
+
+def test_a_time_series_keeps_its_times_and_naive_errors(tmp_path):
+    times = np.array(["2026-05-03T07:00:00", "2026-05-04"], dtype="datetime64[us]")
+    split = SplitEvaluation(
+        np.array([0, 1]), np.array([1.0, 2]), np.array([1.0, 3]), None, np.array([2.0, np.nan]), times
+    )
+
+    write_evaluation(tmp_path, made(None, {"test": split}, task="time_series"))
+    read = read_split((tmp_path / file_of("test")).read_bytes(), None)
+
+    assert read.times.tolist() == times.tolist()
+    np.testing.assert_array_equal(read.naive_errors, [2.0, np.nan])

@@ -10,6 +10,7 @@ from studio.datasets import service as datasets
 from studio.domain.model_records import ModelStatus
 from studio.domain.run_records import Failure
 from studio.domain.runs import EventType, Priority, RunStatus
+from studio.domain.tasks import TaskType
 from studio.errors import (
     ConfigIncomplete,
     InvalidInput,
@@ -31,6 +32,11 @@ pytestmark = pytest.mark.both_databases
 @pytest.fixture
 def model(stores):
     return make_model(stores, dataset=make_dataset(stores))
+
+
+def visits(n=40):
+    days = pd.date_range("2026-01-01", periods=n, freq="D").strftime("%Y-%m-%d")
+    return pd.DataFrame({"day": days, "visits": [100 + 7 * i % 30 for i in range(n)]})
 
 
 def start(stores, model, **wanted):
@@ -72,6 +78,33 @@ class TestStarting:
         model = make_model(stores, dataset=make_dataset(stores, parcels()[["late"]]))
         with pytest.raises(ConfigIncomplete):
             start(stores, model)
+
+    @pytest.mark.parametrize("missing", ["time_column", "horizon"])
+    def test_a_time_series_needs_its_keys(self, stores, missing):
+        model = make_model(stores, task_type=TaskType.TIME_SERIES, config={}, dataset=make_dataset(stores, visits()))
+        config = {"target_column": "visits", "time_column": "day", "horizon": 3, missing: None}
+        with pytest.raises(ConfigIncomplete) as caught:
+            start(stores, model, config_override=config)
+        assert caught.value.fields[0][0] == f"/config_override/{missing}"
+
+    def test_rows_that_are_no_series_are_refused_before_the_run(self, stores):
+        twice = pd.concat([visits(), visits().assign(visits=1)])
+        model = make_model(stores, task_type=TaskType.TIME_SERIES, config={}, dataset=make_dataset(stores, twice))
+        config = {"target_column": "visits", "time_column": "day", "horizon": 3}
+        with pytest.raises(InvalidInput, match="stands in 2 rows") as caught:
+            start(stores, model, config_override=config)
+        assert caught.value.fields[0][0] == "/config_override/time_column"
+        with pytest.raises(InvalidInput) as caught:
+            start(stores, model, config_override={**config, "frequency": "often"})
+        assert caught.value.fields[0] == (
+            "/config_override/frequency",
+            "'often' is no frequency; examples are D, h, 15min, W, MS, QS and YS",
+        )
+
+    def test_a_time_series_starts(self, stores):
+        model = make_model(stores, task_type=TaskType.TIME_SERIES, config={}, dataset=make_dataset(stores, visits()))
+        config = {"target_column": "visits", "time_column": "day", "horizon": 3, "algorithm": "xgboost"}
+        assert start(stores, model, config_override=config).status is RunStatus.QUEUED
 
     def test_columns_must_be_there(self, stores, model):
         with pytest.raises(UnknownColumn):

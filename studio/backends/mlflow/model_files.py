@@ -3,7 +3,7 @@
 import logging
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,14 @@ class ModelSchema:
     flavors: list[str]
 
 
-def save_model(folder: Path, estimator: Any, *, input_example: pd.DataFrame, description: Model | None = None) -> None:
+def save_model(
+    folder: Path,
+    estimator: Any,
+    *,
+    input_example: pd.DataFrame,
+    description: Model | None = None,
+    optional: Collection[str] = (),
+) -> None:
     """Write an MLflow model folder of a fitted scikit-learn estimator, with our code it needs.
 
     Args:
@@ -62,6 +69,7 @@ def save_model(folder: Path, estimator: Any, *, input_example: pd.DataFrame, des
         estimator: Fitted; has ``predict``.
         input_example: A few rows cut from the training features, whose column types become the signature.
         description: Identity MLflow writes into the folder.
+        optional: Columns of the example that a caller may leave out.
     """
     with tempfile.TemporaryDirectory() as work:
         dump = Path(work) / "estimator.pkl"
@@ -75,7 +83,7 @@ def save_model(folder: Path, estimator: Any, *, input_example: pd.DataFrame, des
             # A reference by name for importable classes, so that the shipped code is used; by value for
             # others.
             serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE,
-            signature=signature_of(input_example, estimator.predict(input_example)),
+            signature=signature_of(input_example, estimator.predict(input_example), optional),
             input_example=input_example,
             code_paths=[str(write_code(needs.own, Path(work)))] if needs.own else None,
             # Given, because MLflow would otherwise load the model in a process of its own to find out.
@@ -84,13 +92,13 @@ def save_model(folder: Path, estimator: Any, *, input_example: pd.DataFrame, des
         )
 
 
-def signature_of(inputs: pd.DataFrame, predictions: Any) -> ModelSignature:
+def signature_of(inputs: pd.DataFrame, predictions: Any, optional: Collection[str] = ()) -> ModelSignature:
     """Signature with one named input column per feature and one output column ``prediction``.
 
     A whole-number column that held missing values is ``double`` here, as pandas stores it: as ``long`` MLflow
-    would refuse the missing value later.
+    would refuse the missing value later; so is an optional one, which may be missing in some rows.
     """
-    columns = [ColSpec(_type_of(inputs[name]), str(name)) for name in inputs.columns]
+    columns = [_column_of(inputs[name], str(name), name in optional) for name in inputs.columns]
     return ModelSignature(
         inputs=Schema(columns),
         outputs=Schema([ColSpec(_type_of(pd.Series(np.asarray(predictions).ravel())), "prediction")]),
@@ -158,6 +166,13 @@ def _columns(schema: Schema | None) -> list[ModelColumn]:
         )
         for place, column in enumerate(schema.inputs)
     ]
+
+
+def _column_of(column: "pd.Series[Any]", name: str, is_optional: bool) -> ColSpec:
+    kind = _type_of(column)
+    if is_optional and kind in (DataType.long, DataType.integer):
+        kind = DataType.double
+    return ColSpec(kind, name, required=not is_optional)
 
 
 def _type_of(column: "pd.Series[Any]") -> DataType:

@@ -231,7 +231,13 @@ class Runs:
         return self._storage.list_files(self._artifact_uri(mlflow_run_id))
 
     def log_model(
-        self, mlflow_run_id: str, estimator: Any, *, input_example: pd.DataFrame, name: str = "model"
+        self,
+        mlflow_run_id: str,
+        estimator: Any,
+        *,
+        input_example: pd.DataFrame,
+        name: str = "model",
+        optional: Sequence[str] = (),
     ) -> SavedModel:
         """Store a fitted scikit-learn estimator as an MLflow model that loads without Model Studio.
 
@@ -240,12 +246,13 @@ class Runs:
             estimator: Fitted; has ``predict``.
             input_example: A few rows cut from the training features; their column types become the signature.
             name: What MLflow's pages call it.
+            optional: Columns of the example that a caller may leave out.
         """
         with self._bound() as client, _run(mlflow_run_id):
             place = self._place(client, mlflow_run_id)
             model = client.create_logged_model(place.experiment_id, name=name, source_run_id=mlflow_run_id)
             try:
-                digest = self._write_model(model, estimator, input_example, mlflow_run_id)
+                digest = self._write_model(model, estimator, input_example, mlflow_run_id, optional)
             except BaseException:
                 client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
                 raise
@@ -253,7 +260,14 @@ class Runs:
             client.log_outputs(mlflow_run_id, [LoggedModelOutput(model.model_id, step=0)])
             return SavedModel(model.artifact_location, model.model_id, digest)
 
-    def _write_model(self, model: LoggedModel, estimator: Any, input_example: pd.DataFrame, mlflow_run_id: str) -> str:
+    def _write_model(
+        self,
+        model: LoggedModel,
+        estimator: Any,
+        input_example: pd.DataFrame,
+        mlflow_run_id: str,
+        optional: Sequence[str],
+    ) -> str:
         identity = Model(
             artifact_path=model.artifact_location,
             model_uuid=model.model_id,
@@ -262,7 +276,7 @@ class Runs:
         )
         with tempfile.TemporaryDirectory() as work:
             folder = Path(work) / "model"
-            save_model(folder, estimator, input_example=input_example, description=identity)
+            save_model(folder, estimator, input_example=input_example, description=identity, optional=optional)
             self._storage.put_folder(model.artifact_location, folder)
             return digest_of(folder)
 

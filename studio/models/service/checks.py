@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from studio.automl.estimators import check_hyperparameters, known_algorithms
+from studio.automl.series_steps import BadFrequency, read_frequency
 from studio.domain.datasets import DatasetLink
 from studio.domain.tasks import ModelType, TaskType
 from studio.errors import (
@@ -51,6 +52,8 @@ def check_config(
         )
     _check_metric(config, sources, task, at)
     _check_sizes(config, sources, at)
+    if config["frequency"] is not None:
+        _check_frequency(config["frequency"], at)
     if model_type is ModelType.AUTO:
         _check_algorithm(config, sources, task, at)
     if dataset is not None:
@@ -100,6 +103,13 @@ def _check_sizes(config: Mapping[str, Any], sources: Mapping[str, str], at: str)
 def _by_whom(sources: Mapping[str, str], key: str) -> str:
     """Said behind a fault in what the model itself does not set."""
     return "; the present value is set by the organization" if sources[key] == "organization" else ""
+
+
+def _check_frequency(frequency: str, at: str) -> None:
+    try:
+        read_frequency(frequency)
+    except BadFrequency as error:
+        raise InvalidInput("The frequency cannot be used.", fields=[(f"{at}/frequency", str(error))]) from error
 
 
 def _check_algorithm(config: Mapping[str, Any], sources: Mapping[str, str], task: TaskType, at: str) -> None:

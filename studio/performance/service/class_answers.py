@@ -64,7 +64,7 @@ def make_residuals(stores: Stores, model_id: str, *, limit: int, **asked: Unpack
         raise NotApplicable(f"This is for predicted numbers; version {found.version_id} does {found.summary.task}.")
     predictions = read_predictions(stores, found)
     true, pred = (np.asarray(column, dtype=np.float64) for column in (predictions.y_true, predictions.y_pred))
-    return finding_of(found, reports.residuals_of(true, pred, limit))
+    return finding_of(found, reports.residuals_of(true, pred, limit, predictions.times))
 
 
 def make_pr_curve(

@@ -181,15 +181,6 @@ def _score(found: StoredEvaluation, split: SplitEvaluation, part: Slice) -> Scor
         found.summary.labels,
         found.summary.positive_label,
         len(found.summary.feature_columns),
-        _naive_error_of(found),
+        None if split.naive_errors is None else split.naive_errors[part.rows],
     )
     return ScoredSlice(part.value, len(part.rows), metrics)
-
-
-def _naive_error_of(found: StoredEvaluation) -> float | None:
-    """The error of the naive forecast, which the scores of the whole split tell: ``mase`` is ``mae`` divided by it."""
-    scores = found.summary.metrics.get(found.split, {})
-    mae, mase = scores.get("mae"), scores.get("mase")
-    if mae is None or mase is None:
-        return None
-    return mae / mase if mase else 1.0  # without an error anywhere every slice has 0, whatever it is divided by

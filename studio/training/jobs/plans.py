@@ -46,6 +46,9 @@ def plan_of(run: TrainingRun, task: str, columns: Iterable[Column], *, budget_s:
         imbalance=given["imbalance"],
         max_predict_latency_ms=wanted["max_predict_latency_ms"],
         max_model_mb=wanted["max_model_mb"],
+        time_column=given["time_column"],
+        horizon=given["horizon"],
+        frequency=given["frequency"],
         threads=threads_per_run(config),
         memory_cap_mb=memory_cap_mb(config) * SHARE_FOR_SEARCH,
     )

@@ -187,7 +187,9 @@ class _Training:
             write_evaluation(self.folder / FOLDER, evaluation)
             self._log_artifacts(stores, result, mlflow_run_id)
             example = frame[list(result.feature_columns)].head(EXAMPLE_ROWS)
-            saved = stores.runs.log_model(mlflow_run_id, result.estimator, input_example=example)
+            saved = stores.runs.log_model(
+                mlflow_run_id, result.estimator, input_example=example, optional=result.optional_columns
+            )
         files = export_model(result.estimator, self.folder, deadline=self.deadline(), log=reporter.log)
         with self.open_stores(write=True) as stores:
             return versions.register_version(
@@ -261,7 +263,9 @@ def _evaluation_of(result: SearchResult, task: str, now: datetime) -> Evaluation
         feature_columns=result.feature_columns,
         computed_at=now,
         splits={
-            name: SplitEvaluation(split.row_index, split.y_true, split.y_pred, split.proba)
+            name: SplitEvaluation(
+                split.row_index, split.y_true, split.y_pred, split.proba, split.naive_errors, split.times
+            )
             for name, split in result.splits.items()
         },
     )

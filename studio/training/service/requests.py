@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 from sqlalchemy import func, select
 
 from studio.automl.estimators import known_algorithms
-from studio.automl.plan import Plan
+from studio.automl.plan import Plan, Validation
 from studio.automl.problem import check_target
+from studio.automl.series_rows import check_series
 from studio.backends.stores import Stores
 from studio.datasets import service as datasets
 from studio.domain import model_config
@@ -16,6 +18,7 @@ from studio.domain.identifiers import new_run_id
 from studio.domain.model_records import Model
 from studio.domain.run_records import TrainingRun
 from studio.domain.runs import EventType, Priority, RunStatus
+from studio.domain.tasks import TaskType
 from studio.errors import (
     ConfigIncomplete,
     InvalidInput,
@@ -24,6 +27,7 @@ from studio.errors import (
     RunInProgress,
     RunStateConflict,
     UnknownAlgorithm,
+    UnusableSeries,
 )
 from studio.models import service as models
 from studio.organizations import service as organizations
@@ -154,11 +158,13 @@ def _refuse_unserved(model: Model) -> None:
 def _refuse_incomplete(config: Mapping[str, Any], model: Model) -> None:
     if model.dataset is None:
         raise NoDataset("Link a dataset to the model first.")
-    if config["target_column"] is None:
-        raise ConfigIncomplete(
-            "Say which column to predict.",
-            fields=[("/config_override/target_column", "is needed for training")],
-        )
+    needed = {"target_column": "Say which column to predict."}
+    if model.task_type is TaskType.TIME_SERIES:
+        needed |= {"time_column": "Say which column holds the time stamps."}
+        needed |= {"horizon": "Say how many steps ahead to forecast."}
+    for key, wish in needed.items():
+        if config[key] is None:
+            raise ConfigIncomplete(wish, fields=[(f"/config_override/{key}", "is needed for training")])
     if not _features_of(config, model.dataset):
         raise ConfigIncomplete(
             "No feature column is left besides the target.",
@@ -169,14 +175,28 @@ def _refuse_incomplete(config: Mapping[str, Any], model: Model) -> None:
 def _refuse_untrainable(stores: Stores, config: Mapping[str, Any], model: Model) -> None:
     """Look at the target itself: what no training could learn is better told now than by a failed run."""
     assert model.dataset is not None
-    target = config["target_column"]
-    column = datasets.read_column(stores, model.dataset.dataset_id, target)
-    types = {known.name: str(known.type) for known in model.dataset.columns}
+    plan = Plan(
+        task=str(model.task_type),  # type: ignore[arg-type]
+        target=config["target_column"],
+        column_types={known.name: str(known.type) for known in model.dataset.columns},
+        validation=Validation(**config["validation"]),
+        **{key: config[key] for key in ("time_column", "horizon", "frequency")},
+    )
+    at = "target_column"
     try:
-        check_target(column, Plan(task=str(model.task_type), target=target, column_types=types))  # type: ignore[arg-type]
+        if model.task_type is TaskType.TIME_SERIES:
+            names = [plan.target, plan.time_column, plan.validation.group_column]
+            kept = {name: _column(stores, model.dataset, name) for name in names if name is not None}
+            check_series(pd.DataFrame(kept), plan)
+        else:
+            check_target(_column(stores, model.dataset, plan.target), plan)
     except InvalidInput as error:
-        at = "/config_override/target_column"
-        raise InvalidInput(str(error), fields=[(at, str(error))]) from error
+        at = "time_column" if isinstance(error, UnusableSeries) else at
+        raise InvalidInput(str(error), fields=[(f"/config_override/{at}", str(error))]) from error
+
+
+def _column(stores: Stores, dataset: DatasetLink, name: str) -> "pd.Series[Any]":
+    return datasets.read_column(stores, dataset.dataset_id, name)
 
 
 def _features_of(config: Mapping[str, Any], dataset: DatasetLink) -> list[str]:

@@ -199,3 +199,12 @@ def test_a_logged_model_loads_where_model_studio_is_not_installed(registry, vers
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().count("late") >= 1
+
+
+def test_an_optional_column_may_be_left_out_and_may_have_gaps():
+    frame = pd.DataFrame({"at": pd.to_datetime(["2026-05-03"]), "sold": [3]})
+
+    at, sold = signature_of(frame, np.array([1.5]), ["sold"]).inputs.inputs
+
+    assert (at.required, at.type.name) == (True, "datetime")
+    assert (sold.required, sold.type.name) == (False, "double")
