@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, RegressorMixin, is_clusterer
 from sklearn.pipeline import Pipeline
 
 from studio.automl.columns import Cells, ColumnReader
@@ -104,6 +104,14 @@ class BlendForecaster(RegressorMixin, _Blend):  # type: ignore[misc]
         return X.forecast(self.blend(X))
 
 
+class BlendClusterer(ClusterMixin, _Blend):  # type: ignore[misc]
+    """One member that finds clusters; it keeps the name of a blend, as every model has."""
+
+    def predict(self, X: Cells) -> npt.NDArray[np.int64]:
+        """Cluster of each row, -1 for none, of shape (n_rows,)."""
+        return self.blend(X).round().astype(np.int64)
+
+
 def build_pipeline(
     reader: ColumnReader | SeriesReader,
     members: Sequence[Member],
@@ -114,6 +122,8 @@ def build_pipeline(
     model: Any
     if isinstance(reader, SeriesReader):
         model = BlendForecaster(list(members), list(weights))
+    elif is_clusterer(members[0].estimator):
+        model = BlendClusterer(list(members), list(weights))
     elif classes is None:
         model = BlendRegressor(list(members), list(weights))
     else:

@@ -53,7 +53,7 @@ class Plan:
     """Everything a search needs to know besides the table.
 
     Attributes:
-        target: Column to predict.
+        target: Column to predict; empty for clustering.
         column_types: Type of every column of the table that may be used, by name.
         features: Input columns; empty means all but the target and the columns of the split.
         algorithm: ``auto`` or the name of a family.

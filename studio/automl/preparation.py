@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from studio.automl.cluster_problem import prepare_clusters
 from studio.automl.plan import Plan
 from studio.automl.problem import Problem, prepare_problem
 from studio.automl.series_problem import prepare_series
@@ -15,4 +16,6 @@ def prepare(frame: pd.DataFrame, plan: Plan) -> Problem:
     """
     if plan.task == "time_series":
         return prepare_series(frame, plan)
+    if plan.task == "clustering":
+        return prepare_clusters(frame, plan)
     return prepare_problem(frame, plan)

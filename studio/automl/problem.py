@@ -163,15 +163,25 @@ def check_table(frame: pd.DataFrame, plan: Plan) -> None:
     """Refuse a table that the plan cannot be trained on, before any work is done.
 
     Raises:
+        InvalidInput: As ``check_columns``.
+        UntrainableTarget: The target is empty, constant, not a number (regression) or has too many classes.
+        TooFewRows: There are not enough rows with a target to split.
+    """
+    check_columns(frame, plan)
+    _read_target(frame[plan.target], plan)
+
+
+def check_columns(frame: pd.DataFrame, plan: Plan) -> None:
+    """Refuse a plan that does not fit the table's columns.
+
+    Raises:
         UnknownColumn: A column of the plan is not in the table.
         TargetInFeatures: The target is one of the features.
         ConfigIncomplete: No feature is left.
-        UntrainableTarget: The target is empty, constant, not a number (regression) or has too many classes.
-        TooFewRows: There are not enough rows with a target to split.
         UnknownMetric: The metric is none of the task's.
     """
     settings = plan.validation
-    names = [plan.target, *plan.features, plan.time_column, settings.time_column, settings.group_column]
+    names = [plan.target or None, *plan.features, plan.time_column, settings.time_column, settings.group_column]
     for name in names:
         if name is not None and name not in frame.columns:
             raise UnknownColumn(f"The table has no column {name!r}.", column=name)
@@ -182,7 +192,6 @@ def check_table(frame: pd.DataFrame, plan: Plan) -> None:
     if plan.metric is not None and plan.metric not in metric_names(plan.task):
         known = metric_names(plan.task)
         raise UnknownMetric(f"{plan.task} has no metric {plan.metric!r}; known are {', '.join(known)}.")
-    _read_target(frame[plan.target], plan)
 
 
 def check_target(column: "pd.Series[Any]", plan: Plan) -> None:
@@ -216,7 +225,7 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
     used = frame.iloc[rows]
     reader = ColumnReader(kinds).fit(used)
     cells = reader.transform(used)
-    split, folds, repeats = _divide(used, plan, y, classes, cells)
+    split, folds, repeats = divide_rows(used, plan, y, classes, cells)
     scored = np.sort(np.concatenate([validation for _, validation in folds]))
     n_without = len(frame) - len(rows)
     notes = [("warning", f"{n_without} rows without a target were left out")] if n_without else []
@@ -294,9 +303,10 @@ def _class_codes(column: "pd.Series[Any]") -> tuple[IntArray, npt.NDArray[Any]]:
     return codes.astype(np.int64), classes
 
 
-def _divide(
+def divide_rows(
     used: pd.DataFrame, plan: Plan, y: npt.NDArray[Any], classes: npt.NDArray[Any] | None, cells: Cells
 ) -> tuple[Split, Folds, tuple[Folds, ...]]:
+    """The rows of each part, and of each fit of a trial and its repeats, as the plan wants them divided."""
     settings = plan.validation
     strata = y if classes is not None and settings.stratify else None
     times = groups = None

@@ -3,6 +3,7 @@
 import pytest
 
 from studio.automl.boosters import HistGradientBoosting, LightGBM, XGBoost
+from studio.automl.clusters import GaussianMixtureFamily, HDBSCANFamily, KMeansFamily
 from studio.automl.estimators import EstimatorFamily, installed_families
 from studio.automl.forests import ExtraTrees, RandomForest
 from studio.automl.linear import LinearRegressionFamily, LogisticRegressionFamily
@@ -49,6 +50,18 @@ class TestLinearRegression(_Bound):
 
 class TestNeuralNetwork(_Bound):
     bound = NeuralNetwork
+
+
+class TestKMeans(_Bound):
+    bound = KMeansFamily
+
+
+class TestGaussianMixture(_Bound):
+    bound = GaussianMixtureFamily
+
+
+class TestHDBSCAN(_Bound):
+    bound = HDBSCANFamily
 
 
 class TestNaive(_Bound):

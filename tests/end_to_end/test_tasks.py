@@ -76,3 +76,21 @@ def test_a_forecast_goes_the_whole_way(api):
         trial["algorithm"] for trial in api.get(f"{model}/training-metrics/hyperparameters").json()["automl_candidates"]
     }
     assert {"naive", "seasonal_naive"} <= tried
+
+
+def test_clusters_go_the_whole_way(api):
+    rng = np.random.default_rng(0)
+    group = np.arange(300) % 3
+    frame = pd.DataFrame({"width": group * 10 + rng.normal(0, 1, 300), "height": rng.normal(0, 1, 300)}).round(3)
+    model, _ = train(api, frame, "clustering", search={"max_trials": 5, "time_budget_seconds": None})
+    summary = api.get(f"{model}/performance/summary").json()
+    assert (summary["task_type"], summary["primary_metric"]) == ("clustering", "silhouette")
+    assert set(summary["metrics"]) == {"silhouette", "calinski_harabasz", "davies_bouldin"}
+    assert summary["confidence_intervals"] == {}
+    for name in ("confusion-matrix", "roc-curve", "residuals", "slices?by=width", "calibration", "lift", "threshold"):
+        refused = api.get(f"{model}/performance/{name}")
+        assert (refused.status_code, refused.json()["code"]) == (422, "not_applicable"), name
+    asked = [{"width": 0.0, "height": 0.0}, {"width": 20.0, "height": 0.0}, {"width": 0.5, "height": None}]
+    found = [api.post(f"{model}/test", json={"inputs": inputs}).json()["prediction"] for inputs in asked]
+    assert found[0] == found[2] != found[1]
+    assert all(isinstance(cluster, int) for cluster in found)

@@ -29,7 +29,7 @@ def plan_of(run: TrainingRun, task: str, columns: Iterable[Column], *, budget_s:
     wanted = given["search"]
     return Plan(
         task=task,  # type: ignore[arg-type]  # the queue lets no other task through
-        target=given["target_column"],
+        target=given["target_column"] or "",
         column_types={column.name: str(column.type) for column in columns},
         features=tuple(given["feature_columns"]),
         algorithm=given["algorithm"],

@@ -158,7 +158,7 @@ def _refuse_unserved(model: Model) -> None:
 def _refuse_incomplete(config: Mapping[str, Any], model: Model) -> None:
     if model.dataset is None:
         raise NoDataset("Link a dataset to the model first.")
-    needed = {"target_column": "Say which column to predict."}
+    needed = {} if model.task_type is TaskType.CLUSTERING else {"target_column": "Say which column to predict."}
     if model.task_type is TaskType.TIME_SERIES:
         needed |= {"time_column": "Say which column holds the time stamps."}
         needed |= {"horizon": "Say how many steps ahead to forecast."}
@@ -177,7 +177,7 @@ def _refuse_untrainable(stores: Stores, config: Mapping[str, Any], model: Model)
     assert model.dataset is not None
     plan = Plan(
         task=str(model.task_type),  # type: ignore[arg-type]
-        target=config["target_column"],
+        target=config["target_column"] or "",
         column_types={known.name: str(known.type) for known in model.dataset.columns},
         validation=Validation(**config["validation"]),
         **{key: config[key] for key in ("time_column", "horizon", "frequency")},
@@ -188,7 +188,7 @@ def _refuse_untrainable(stores: Stores, config: Mapping[str, Any], model: Model)
             names = [plan.target, plan.time_column, plan.validation.group_column]
             kept = {name: _column(stores, model.dataset, name) for name in names if name is not None}
             check_series(pd.DataFrame(kept), plan)
-        else:
+        elif model.task_type is not TaskType.CLUSTERING:
             check_target(_column(stores, model.dataset, plan.target), plan)
     except InvalidInput as error:
         at = "time_column" if isinstance(error, UnusableSeries) else at
