@@ -24,6 +24,7 @@ from studio.domain.actors import Actor
 from studio.downloads.views import bp as downloads_bp
 from studio.gatekeeper import make_gatekeeper
 from studio.health.views import bp as health_bp
+from studio.legacy.stream import bp as legacy_bp
 from studio.models import service as models
 from studio.models.views import bp as models_bp
 from studio.organizations import service as organizations
@@ -66,6 +67,7 @@ BLUEPRINTS = (
     audit_bp,
     auth_bp,
     organizations_bp,
+    legacy_bp,
     health_bp,
 )
 

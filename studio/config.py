@@ -335,6 +335,12 @@ def child_environment(**changes: str) -> dict[str, str]:
     return {**os.environ, **changes}
 
 
+def environment_without_secrets() -> dict[str, str]:
+    """Environment for a process that reads what callers sent: this one's, without the secrets of the service."""
+    hidden = {f"{PREFIX}{name}" for name in SECRETS}
+    return {name: value for name, value in os.environ.items() if name not in hidden}
+
+
 def drop_secrets_from_environment() -> None:
     """Forget the secrets of the service, in a process that runs models or trainings."""
     for name in SECRETS:

@@ -1,5 +1,6 @@
 """Parquet files of any writer, turned into ours: flat columns of the five types, missing values as null."""
 
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,8 @@ def type_parquet(source: Path, target: Path) -> tuple[int, tuple[Column, ...]]:
             typed = pa.schema([(plan.name, plan.storage) for plan in plans])
             rows = write_parquet(_convert(file, plans, shapes, typed), typed, target)
     except (pa.ArrowException, OSError) as error:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOSPC):
+            raise  # no fault of the file
         raise DatasetUnreadable("The Parquet file is broken or cut short.") from error
     columns = zip(plans, shapes, strict=True)
     return rows, tuple(

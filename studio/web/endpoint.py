@@ -117,10 +117,10 @@ def _answer(operation: Operation, view: View, args: dict[str, Any]) -> Response:
     edge.limiter.count(f"{actor.organization}/{actor.user_id}")
     if operation.method == "GET" and not operation.writes:
         with edge.open_stores(actor, write=False) as stores:
-            _authorize(edge, stores, origin, operation, args)
+            authorize_operation(edge, stores, origin, operation, args)
             return _read(operation, view, Context(stores, actor, origin), args)
     with edge.open_stores(actor, write=False) as stores:
-        _authorize(edge, stores, origin, operation, args)
+        authorize_operation(edge, stores, origin, operation, args)
     return _write(operation, view, edge, lambda body: actor, origin, args)
 
 
@@ -150,7 +150,10 @@ def authorize(edge: Edge, stores: Stores, origin: Origin, needs: Needs, model_id
         raise Forbidden(f"This needs {asked}, which your token and your role do not give.")
 
 
-def _authorize(edge: Edge, stores: Stores, origin: Origin, operation: Operation, args: Mapping[str, Any]) -> None:
+def authorize_operation(
+    edge: Edge, stores: Stores, origin: Origin, operation: Operation, args: Mapping[str, Any]
+) -> None:
+    """Let an actor through to an operation with the parameters of its path, or not; raises as ``authorize``."""
     try:
         authorize(edge, stores, origin, operation.needs, args.get("model_id"))
     except Forbidden:

@@ -1,6 +1,7 @@
 """Serves all sockets of a process on one thread, so that a socket costs no thread of its own.
 
-What may wait for a database is done by a few threads beside it: a slow database holds up no other socket.
+What may wait for a database is done by a few threads beside it: a slow database holds up no other socket. What takes
+longer than that, such as reading a table, has threads of its own, few, for each such work takes memory and processors.
 """
 
 import heapq
@@ -15,12 +16,15 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 READ_BYTES = 1 << 16
 THREADS_BESIDE = 4
+LONG_AT_ONCE = 2
 
 _beginning = threading.Lock()
 
@@ -36,8 +40,16 @@ class Served(Protocol):
     def interest(self) -> int:
         """Events of the selector to wait for; 0 for none."""
 
-    def step(self, now: float) -> float | None:
-        """Do what can be done at once; returns the monotonic time of the next step at the latest, None at the end."""
+    def step(self, now: float, ready: int) -> float | None:
+        """Do what can be done at once.
+
+        Args:
+            now: Monotonic time.
+            ready: What the connection is ready for, as a selector tells.
+
+        Returns:
+            The time of the next step at the latest, None at the end.
+        """
 
     def close(self) -> None:
         """Let go of everything; called once."""
@@ -77,6 +89,10 @@ class SocketLoop:
         future.add_done_callback(lambda _: self.wake(served))
         return future
 
+    def do_long(self, work: Callable[[], T]) -> "Future[T]":
+        """Do what may take minutes on a thread for such work, after what waits for one already."""
+        return self._long.submit(work)
+
     def wait_until_idle(self, timeout_s: float) -> None:
         """Wait until no socket is served any more."""
         thread = self._thread
@@ -92,6 +108,7 @@ class SocketLoop:
         self._waker.setblocking(False)
         self._alarm.setblocking(False)
         self._beside = ThreadPoolExecutor(THREADS_BESIDE, thread_name_prefix="socket-work")
+        self._long = ThreadPoolExecutor(LONG_AT_ONCE, thread_name_prefix="socket-long-work")
         self._process = os.getpid()
 
     def _ring(self) -> None:
@@ -111,14 +128,14 @@ class SocketLoop:
                 round_.step_due(monotonic())
 
     def _wait(self, selector: selectors.BaseSelector, round_: "_Round") -> None:
-        for key, _ in selector.select(0 if self._woken else round_.timeout_s()):
+        for key, ready in selector.select(0 if self._woken else round_.timeout_s()):
             if key.fileobj is self._alarm:
                 with suppress(BlockingIOError):
                     self._alarm.recv(READ_BYTES)
             else:
-                round_.due.setdefault(key.data)
+                round_.due[key.data] = ready
         for _ in range(len(self._woken)):
-            round_.due.setdefault(self._woken.popleft())
+            round_.due.setdefault(self._woken.popleft(), 0)
 
 
 class _Round:
@@ -130,7 +147,7 @@ class _Round:
         self._timers: list[tuple[float, int, Served]] = []
         self._interests: dict[Served, int] = {}
         self.ends: dict[Served, float] = {}
-        self.due: dict[Served, None] = {}
+        self.due: dict[Served, int] = {}  # with what their connections are ready for
 
     def timeout_s(self) -> float | None:
         """Seconds until a timer is due; None for no timer."""
@@ -141,15 +158,15 @@ class _Round:
         while self._timers and self._timers[0][0] <= now:
             moment, _, served = heapq.heappop(self._timers)
             if self.ends.get(served) == moment:
-                self.due.setdefault(served)
+                self.due.setdefault(served, 0)
         due, self.due = self.due, {}
-        for served in due:
+        for served, ready in due.items():
             if served.connection.fileno() >= 0:  # one that has ended may be woken still
-                self._step(served, now)
+                self._step(served, now, ready)
 
-    def _step(self, served: Served, now: float) -> None:
+    def _step(self, served: Served, now: float, ready: int) -> None:
         try:
-            moment = served.step(now)
+            moment = served.step(now, ready)
         except Exception:
             logger.exception("a socket failed")
             moment = None

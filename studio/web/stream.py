@@ -21,13 +21,14 @@ from studio.domain.actors import Actor
 from studio.domain.permissions import Needs
 from studio.errors import TokenExpired, TokenInvalid
 from studio.web.context import Context, Edge, Origin, current_edge, current_origin
-from studio.web.endpoint import View, authorize
+from studio.web.endpoint import View, authorize, authorize_operation
 from studio.web.operation import Operation
 from studio.web.reading import load_query
 from studio.web.talk import RESTART, End, Feed, LetIn, Talk, end_for
 from studio.web.websocket import WebSocket
 
 MAX_MESSAGE_BYTES = 64 << 10
+LISTENING = Needs.parse("model:read")
 
 
 def stream(
@@ -36,6 +37,8 @@ def stream(
     path: str,
     *,
     needs: str,
+    or_where: Callable[..., bool] | None = None,
+    audit: str | None = None,
     query: Schema | None = None,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     aliases: tuple[str, ...] = (),
@@ -50,11 +53,15 @@ def stream(
         operation_id: Id in the API, such as ``training_metrics.stream``.
         path: Path below the blueprint's prefix.
         needs: Permission, such as ``model:read``.
+        or_where: As of Operation.
+        audit: Audit action of what the client's messages have done; its entry is for the feed to append.
         query: Schema of the parameters.
         max_message_bytes: Longest message the client may send.
         aliases: Further paths that do the same.
     """
-    operation = Operation(operation_id, "WS", path, Needs.parse(needs), None, False, 101, query)
+    operation = Operation(
+        operation_id, "WS", path, Needs.parse(needs), audit, audit is not None, 101, query, or_where=or_where
+    )
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
@@ -102,13 +109,11 @@ def _let_in(operation: Operation, view: View, args: dict[str, Any], stack: ExitS
     edge.limiter.count(caller)
     stack.enter_context(edge.sockets.count(caller))
     with edge.open_stores(actor, write=False) as stores:
-        authorize(edge, stores, origin, operation.needs, args.get("model_id"))
-        if operation.query is not None:
-            args["query"] = _narrow(load_query(operation), run_id)
-        feed: Feed = view(Context(stores, actor, origin), **args)
+        authorize_operation(edge, stores, origin, operation, args)
+        query = {} if operation.query is None else {"query": _narrow(load_query(operation), run_id)}
+        feed: Feed = view(Context(stores, actor, origin), **query, **args)
     stack.callback(feed.close)
-    check = functools.partial(_check_again, edge, actor, origin, operation.needs, args.get("model_id"))
-    return LetIn(feed, check)
+    return LetIn(feed, functools.partial(_check_again, edge, actor, origin, operation, args, feed))
 
 
 def _identify(edge: Edge, args: dict[str, Any]) -> tuple[Actor, str | None]:
@@ -130,8 +135,13 @@ def _narrow(query: dict[str, Any], run_id: str | None) -> dict[str, Any]:
     return {**query, "run_id": run_id}
 
 
-def _check_again(edge: Edge, actor: Actor, origin: Origin, needs: Needs, model_id: str | None) -> None:
+def _check_again(
+    edge: Edge, actor: Actor, origin: Origin, operation: Operation, args: dict[str, Any], feed: Feed
+) -> None:
     with edge.open_stores(actor, write=False) as stores:
         if actor.expires_at is not None and stores.now() >= actor.expires_at:
             raise TokenExpired("The token has expired; get a new one.")
-        authorize(edge, stores, origin, needs, model_id)
+        if feed.model_id is not None:
+            authorize(edge, stores, origin, LISTENING, feed.model_id)
+        else:
+            authorize_operation(edge, stores, origin, operation, args)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from studio.errors import BackendDown, Forbidden, InvalidInput, NotFound, TooMany, Unauthenticated
 from studio.web.sockets import Sockets
-from studio.web.websocket import WebSocket
+from studio.web.websocket import Piece, WebSocket
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +24,26 @@ FAULT = (1011, "internal_error")
 
 
 class Feed(Protocol):
-    """What a socket tells; used by one thread at a time."""
+    """What a socket tells, and hears; used by one thread at a time.
+
+    Attributes:
+        model_id: The model whose run it tells, where the path does not name it; its readers may then listen.
+    """
+
+    @property
+    def model_id(self) -> str | None: ...
 
     @property
     def is_over(self) -> bool:
         """True once everything was taken and nothing more will come."""
+
+    @property
+    def is_hearing(self) -> bool:
+        """False while what the client says is to wait."""
+
+    @property
+    def is_patient(self) -> bool:
+        """True while the client need not read: it has the word."""
 
     @property
     def backlog(self) -> int:
@@ -37,20 +52,20 @@ class Feed(Protocol):
     def start(self, wake: Callable[[], None]) -> None:
         """Begin; ``wake`` may be called from any thread when there is something to take."""
 
-    def take(self, limit: int) -> list[str]:
-        """The next messages, in order; none when there is nothing yet. May wait for a database."""
+    def take(self, limit: int) -> list[bytes]:
+        """The next messages, in order, each UTF-8; none when there is nothing yet. May wait for database and disk."""
 
-    def take_kept(self, limit: int) -> list[str] | None:
+    def take_kept(self, limit: int) -> list[bytes] | None:
         """As ``take``, without ever waiting; None when only ``take`` can tell."""
 
-    def receive(self, message: str | bytes) -> None:
-        """Hear a message of the client."""
+    def receive(self, piece: Piece) -> None:
+        """Hear the next part of a message of the client; must not wait."""
 
-    def heartbeat(self) -> str:
+    def heartbeat(self) -> bytes:
         """A message that only shows that the socket is alive."""
 
     def close(self) -> None:
-        """Let go of everything; called once, whether or not it was started."""
+        """Let go of everything; called once, whether or not it was started, and perhaps while ``take`` is at work."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +116,9 @@ class Talk:
         self._pace = sockets.pace
         self._wake = functools.partial(sockets.loop.wake, self)
         self._checking: Future[None] | None = None
-        self._taking: Future[list[str]] | None = None
+        self._taking: Future[list[bytes]] | None = None
         self._closed_by: float | None = None  # when the patience with the client's side of closing is over
-        self._ping_at = self._check_at = 0.0
+        self._ping_at = self._check_at = self._patient_at = 0.0
 
     def begin(self, whole: ExitStack) -> None:
         """Hand over to the loop, which closes ``whole`` at the end; returns at once."""
@@ -131,27 +146,26 @@ class Talk:
         """Let go of everything."""
         self._whole.close()
 
-    def step(self, now: float) -> float | None:
+    def step(self, now: float, ready: int) -> float | None:
         """Do what can be done at once; returns when to come again at the latest, None at the end."""
         if self._closed_by is None:
-            self._socket.pump()
+            self._socket.pump(ready)
             end = self._start if isinstance(self._start, tuple) else self._talk(self._start, now)
             if isinstance(end, float):
                 return end
             self._closed_by = now + self._pace.linger_s
             self._caller.close()
             self._socket.begin_close(*end)
-        self._socket.drain()
+            ready = 0
+        self._socket.drain(ready)
         return None if self._socket.has_ended or now >= self._closed_by else self._closed_by
 
     def _talk(self, caller: LetIn, now: float) -> End | float:
-        """Tell what there is; how the socket ends, or when to come again."""
+        """Hear, and tell what there is; how the socket ends, or when to come again."""
         try:
             end = self._find_end(caller, now)
             if end is not None:
                 return end
-            while self._socket.received:
-                caller.feed.receive(self._socket.received.popleft())
             may_be_more = self._tell(caller.feed, now)
         except Exception as error:
             return end_for(error)
@@ -177,36 +191,44 @@ class Talk:
             self._checking, self._check_at = None, now + self._pace.recheck_s
 
     def _is_slow(self, feed: Feed, now: float) -> bool:
+        if feed.is_patient:
+            self._patient_at = now
         since = self._socket.waiting_since
         if since is None:
             return False
         is_far_behind = feed.backlog + self._socket.unread > self._pace.backlog
-        return now - since >= (self._pace.backlog_s if is_far_behind else self._pace.stall_s)
+        return now - max(since, self._patient_at) >= (self._pace.backlog_s if is_far_behind else self._pace.stall_s)
 
     def _tell(self, feed: Feed, now: float) -> bool:
         """Send what can be sent now; True when there may be more."""
         room = WINDOW - self._socket.unread if self._socket.is_clear else 0
         was_taking = self._taking is not None
         messages = self._take(feed, room)
-        for message in messages:
-            self._socket.send(message)
+        if messages:
+            self._socket.send(messages)
         if now >= self._ping_at:
             self._ping_at = now + self._pace.ping_s
             if room > len(messages):
-                self._socket.send(feed.heartbeat())
+                self._socket.send([feed.heartbeat()])
         self._socket.mark(now)
-        return bool(messages) and (was_taking or feed.is_over)
+        return bool(messages) and ((was_taking and self._taking is None) or feed.is_over)
 
-    def _take(self, feed: Feed, room: int) -> list[str]:
+    def _take(self, feed: Feed, room: int) -> list[bytes]:
+        found_nothing = False
         if self._taking is not None:
             if not self._taking.done():
                 return []
             messages, self._taking = self._taking.result(), None
-            return messages
+            if messages:
+                return messages
+            found_nothing = True
+        heard = self._socket.hear() if feed.is_hearing else []
+        for piece in heard:
+            feed.receive(piece)
         if room <= 0:
             return []
         kept = feed.take_kept(room)
-        if kept is None:
+        if kept is None and (heard or not found_nothing):  # else it would be asked again and again
             self._taking = self._sockets.loop.do_beside(self, functools.partial(feed.take, room))
         return kept or []
 

@@ -2,16 +2,18 @@
 
 The connection is taken away from the server, whose thread is free for other calls. Reading and writing never block:
 a pong can so never land in the middle of a message, and a client that stops reading is noticed. How far a client has
-read is known from pings: it answers one only after everything sent before it.
+read is known from pings: it answers one only after everything sent before it. What the client sends is handed on
+piece by piece as it comes, so that memory does not depend on how long its messages are.
 """
 
 import contextlib
+import functools
 import os
 import selectors
 import socket
 import struct
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from wsproto import ConnectionType, WSConnection
@@ -33,10 +35,25 @@ READ_BYTES = 1 << 16
 WRITE_BYTES = 1 << 18
 READS_AT_ONCE = 16
 OUT_LIMIT_BYTES = 1 << 20  # with so much unsent, nothing is read either: answers to pings must not pile up
+HELD_LIMIT_BYTES = 1 << 20  # with so much that nobody has taken yet, nothing more is read
 HANDSHAKE_HEADERS = ("Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
+KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # a host that is gone is so in two minutes
 MARK_EVERY_S = 0.5  # a question and its answer cost more than a message
 MARK_AT_ONCE = 125  # messages unread for which it is asked without delay
 TOO_LARGE = (1009, "message_too_large")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a message of the client.
+
+    Attributes:
+        data: Text of a text message, else bytes; may be empty.
+        is_last: The message ends with it.
+    """
+
+    data: str | bytes
+    is_last: bool
 
 
 class WebSocket:
@@ -44,7 +61,6 @@ class WebSocket:
 
     Attributes:
         is_open: Messages can be sent: neither side has begun to close.
-        received: Messages of the client nobody has taken yet, oldest first.
         fault: Close code and reason the client's own fault asks for; None while it has made none.
         has_ended: The client's side is closed: nothing more will come.
         wake: Has the socket served soon; from any thread or signal handler. Set by who serves it.
@@ -53,11 +69,10 @@ class WebSocket:
     def __init__(self, connection: socket.socket, protocol: WSConnection, max_message_bytes: int) -> None:
         self._connection, self._protocol, self._max_message_bytes = connection, protocol, max_message_bytes
         self.is_open = True
-        self.received: deque[str | bytes] = deque()
         self.fault: tuple[int, str] | None = None
         self._out = bytearray()
-        self._parts: list[str | bytes] = []
-        self._part_bytes = 0
+        self._held: list[Piece] = []
+        self._held_bytes = self._message_bytes = 0
         self._sent = self._read_by_client = 0
         self._marked: int | None = None
         self._marked_at = -MARK_EVERY_S
@@ -65,6 +80,9 @@ class WebSocket:
         self.wake: Callable[[], None] = lambda: None
         self._is_half_closed = False
         connection.setblocking(False)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEPALIVE.items():
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     @classmethod
     def accept(cls, environ: Mapping[str, Any], *, max_message_bytes: int) -> "WebSocket":
@@ -122,16 +140,32 @@ class WebSocket:
             return 0
         return (0 if self._is_full else selectors.EVENT_READ) | (selectors.EVENT_WRITE if self._out else 0)
 
-    def pump(self) -> None:
-        """Write and read what can be at once."""
-        self._write()
-        self._read()
+    def pump(self, ready: int) -> None:
+        """Write and read what can be at once.
 
-    def send(self, text: str) -> None:
-        """Send a message; kept while the client does not read, so look at ``is_clear`` before the next."""
+        Args:
+            ready: What the connection is ready for, as a selector tells.
+        """
+        if self._out:
+            self._write()
+        if ready & selectors.EVENT_READ:
+            self._read()
+
+    def hear(self) -> list[Piece]:
+        """Take what the client has said since the last time, in order."""
+        heard, self._held, self._held_bytes = self._held, [], 0
+        return heard
+
+    def send(self, messages: Iterable[bytes]) -> None:
+        """Send messages; kept while the client does not read, so look at ``is_clear`` before the next.
+
+        Args:
+            messages: Each the UTF-8 of a text.
+        """
         if self.is_open:
-            self._sent += 1
-            self._write(_frame_of(text))
+            frames = [_frame_of(message) for message in messages]
+            self._sent += len(frames)
+            self._write(b"".join(frames))
 
     @property
     def mark_at(self) -> float | None:
@@ -161,9 +195,10 @@ class WebSocket:
             self.is_open = False
             self._put(CloseConnection(code=code, reason=reason))
 
-    def drain(self) -> None:
-        """Do what can be done at once towards the end of a closed socket."""
-        self.pump()
+    def drain(self, ready: int) -> None:
+        """Do what can be done at once towards the end of a closed socket; ``ready`` as for ``pump``."""
+        self.hear()
+        self.pump(ready)
         if self.is_clear and self._has_said_goodbye and not self._is_half_closed and not self.has_ended:
             self._is_half_closed = True
             with contextlib.suppress(OSError):
@@ -176,7 +211,7 @@ class WebSocket:
 
     @property
     def _is_full(self) -> bool:
-        return len(self._out) > OUT_LIMIT_BYTES
+        return len(self._out) > OUT_LIMIT_BYTES or self._held_bytes > HELD_LIMIT_BYTES
 
     @property
     def _has_said_goodbye(self) -> bool:
@@ -190,7 +225,7 @@ class WebSocket:
         self._out += data
         try:
             while self._out and not self.has_ended:
-                taken = self._connection.send(bytes(self._out[:WRITE_BYTES]))
+                taken = self._connection.send(self._out[:WRITE_BYTES])
                 del self._out[:taken]
         except BlockingIOError:
             return
@@ -243,16 +278,15 @@ class WebSocket:
 
     def _collect(self, event: TextMessage | BytesMessage) -> None:
         data: str | bytes = event.data if isinstance(event.data, str) else bytes(event.data)
-        self._part_bytes += len(data.encode()) if isinstance(data, str) else len(data)
-        if self._part_bytes > self._max_message_bytes:
-            self.fault, self._parts = TOO_LARGE, []
+        self._message_bytes += len(data) if isinstance(data, bytes) or data.isascii() else len(data.encode())
+        if self._message_bytes > self._max_message_bytes:
+            self.fault = TOO_LARGE
+            self.hear()
             return
-        self._parts.append(data)
+        self._held.append(Piece(data, event.message_finished))
+        self._held_bytes += len(data) + 1
         if event.message_finished:
-            is_text = isinstance(event, TextMessage)
-            whole: str | bytes = "".join(self._parts) if is_text else b"".join(self._parts)  # type: ignore[arg-type]
-            self.received.append(whole)
-            self._parts, self._part_bytes = [], 0
+            self._message_bytes = 0
 
     def _end(self) -> None:
         self.has_ended, self.is_open = True, False
@@ -275,9 +309,9 @@ def _take_over(connection: socket.socket) -> socket.socket:
     return own
 
 
-def _frame_of(text: str) -> bytes:
+@functools.lru_cache(maxsize=512)  # most messages go to many clients, one after the other
+def _frame_of(data: bytes) -> bytes:
     """A text message in one frame, as a server sends it: unmasked."""
-    data = text.encode()
     if len(data) < 126:
         return struct.pack("!BB", 0x81, len(data)) + data
     if len(data) < 1 << 16:

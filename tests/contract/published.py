@@ -48,6 +48,7 @@ OF_THE_ORGANIZATION = {
     "model:write": ({"model:write", "organization:admin"}, set()),
     "dataset:read": ({"dataset:read", "organization:admin"}, set()),
     "dataset:write": ({"dataset:write", "organization:admin"}, set()),
+    "model:write and dataset:write": ({"organization:admin"}, set()),
     "organization:admin": ({"organization:admin"}, set()),
 }
 ANY_ROLE_SHOWS = {"model.list"}  # a role on any model suffices, and shows that model

@@ -1,4 +1,4 @@
-"""Who may open a stream, what it tells, and with which code it is closed."""
+"""Who may open a socket, what it tells, and with which code it is closed."""
 
 import contextlib
 import json
@@ -10,11 +10,14 @@ from websockets.sync.client import connect
 from tests.contract.installation import ADMIN, OTHERS
 from tests.contract.offered import each
 from tests.contract.published import PERMISSIONS, ROLES, missing_keys, needs_contract
+from tests.legacy.conftest import start_message
 from tests.training_metrics.conftest import Server
 
 pytestmark = needs_contract
 
 each_socket = each(lambda promise: promise.method == "WS", sockets=True)
+each_on_a_model = each(lambda promise: promise.method == "WS" and promise.is_on_a_model, sockets=True)
+SAYS = {"legacy.train_from_parquet": lambda: json.dumps(start_message())}  # what a client says to be told anything
 WAIT_S = 20
 
 
@@ -40,6 +43,8 @@ def listen(port):
     def open_socket(promise, ids, headers, path=None):
         url = f"ws://127.0.0.1:{port}{(path or promise.path).format(**ids)}"
         with connect(url, additional_headers=headers, close_timeout=1) as socket, contextlib.suppress(ConnectionClosed):
+            if promise.id in SAYS:
+                socket.send(SAYS[promise.id]())
             return json.loads(socket.recv(timeout=WAIT_S))
         return socket.protocol.close_code
 
@@ -60,7 +65,7 @@ def test_without_a_valid_token_it_is_closed(place, listen, ids, promise):
     assert 4401 in promise.errors
 
 
-@each_socket
+@each_on_a_model
 def test_what_is_another_organizations_is_unknown(place, listen, ids, promise):
     assert listen(promise, ids, place.headers("stranger", ADMIN, org=OTHERS)) == 4404
     assert listen(promise, {**ids, "model_id": "mdl-00000000"}, place.admin()) == 4404
@@ -85,8 +90,15 @@ def test_one_role_lets_in_where_promised(place, listen, ids, promise, role):
 
 @each_socket
 def test_a_ticket_opens_it_once(place, listen, ids, promise):
-    body = {"model_id": ids["model_id"]}
+    body = {"model_id": ids["model_id"]} if promise.is_on_a_model else {}
     made = place.app.test_client().post("/api/v1/models/stream-tickets", json=body, headers=place.admin())
     path = f"{made.json['url']}?ticket={made.json['ticket']}"
     assert isinstance(listen(promise, ids, {}, path), dict)
     assert listen(promise, ids, {}, path) == 4401
+
+
+@each_socket
+def test_every_set_of_permissions_that_is_promised_lets_in(place, listen, ids, promise):
+    for number, together in enumerate(promise.permission.split(" or ")):
+        headers = place.headers(f"has-all-{number}", together.split(" and "))
+        assert isinstance(listen(promise, ids, headers), dict)

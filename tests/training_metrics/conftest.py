@@ -31,7 +31,13 @@ class Quiet(WSGIRequestHandler):
 
 
 class Listener:
-    """A client of the stream."""
+    """A client of the stream.
+
+    Attributes:
+        wait_s: Longest wait for a message.
+    """
+
+    wait_s = WAIT_S
 
     def __init__(self, url, headers=None, **options):
         self._opening = connect(url, additional_headers=headers, ping_interval=None, **options)
@@ -52,7 +58,7 @@ class Listener:
         """The next messages, without pings."""
         taken = []
         while len(taken) < count:
-            message = json.loads(self.socket.recv(timeout=WAIT_S))
+            message = json.loads(self.socket.recv(timeout=self.wait_s))
             if message["type"] != "ping":
                 taken.append(message)
         return taken
@@ -66,7 +72,7 @@ class Listener:
         messages = []
         try:
             while True:
-                messages.append(json.loads(self.socket.recv(timeout=WAIT_S)))
+                messages.append(json.loads(self.socket.recv(timeout=self.wait_s)))
         except ConnectionClosed as closed:
             end = closed.rcvd  # None where the connection broke off without a close code
         return messages, *((end.code, end.reason) if end else (None, None))

@@ -1,72 +1,23 @@
 """The stream as it is served: by gunicorn with the settings that are shipped."""
 
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 import requests
 
+from tests.api_processes import THREADS, WORKERS, api_processes, database_urls  # noqa: F401  a fixture
 from tests.training_metrics.conftest import Listener
 
-WORKERS, THREADS = 2, 8
-ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.slow
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
-def database_urls(tmp_path):
-    """Databases that are not there yet: the API makes them."""
-    return f"sqlite:///{tmp_path}/studio.db", f"sqlite:///{tmp_path}/mlflow.db"
-
-
-@pytest.fixture
-def gunicorn(config, runtime):
+def gunicorn(config):
     """The API's own processes on the test's database; gives its port and the master."""
-    port = free_port()
-    given = {
-        "STUDIO_DATA_FOLDER": config.data_folder,
-        "STUDIO_DATABASE_URL": config.database_url,
-        "STUDIO_MLFLOW_DATABASE_URL": config.mlflow_database_url,
-        "STUDIO_RUNTIME_FOLDER": config.runtime_folder,
-        "STUDIO_SIGNING_SECRET": config.signing_secret.get_secret_value(),
-        "STUDIO_PORT": port,
-        "STUDIO_API_WORKERS": WORKERS,
-        "STUDIO_API_THREADS": THREADS,
-    }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "PROMETHEUS"))}
-    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:app"]
-    environment = inherited | {name: str(value) for name, value in given.items()}
-    master = subprocess.Popen(command, cwd=ROOT, env=environment)
-    try:
-        wait_until_it_answers(port, master)
+    with api_processes(config) as (port, master):
         yield port, master
-    finally:
-        master.kill()
-        master.wait()
-
-
-def wait_until_it_answers(port, master):
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and master.poll() is None:
-        try:
-            requests.get(f"http://127.0.0.1:{port}/livez", timeout=5)
-        except requests.ConnectionError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("gunicorn did not come up")
 
 
 def url_of(port, story):

@@ -17,13 +17,14 @@ from studio.datasets.service.links import (
     unlink_dataset,
 )
 from studio.datasets.service.removal import Incomplete, give_up, list_incomplete, remove_rest
-from studio.datasets.service.uploads import import_dataset, upload_dataset
+from studio.datasets.service.uploads import discard_upload, import_dataset, upload_dataset
 
 __all__ = [
     "DatasetFilter",
     "Incomplete",
     "Preview",
     "delete_dataset",
+    "discard_upload",
     "fetch_table",
     "find_link",
     "get_dataset",

@@ -14,7 +14,8 @@ from studio.backends.files.work_folder import work_folder
 from studio.backends.sources.sources import SourceRequest, open_source
 from studio.backends.stores import Stores
 from studio.datasets.service.catalogue import get_dataset
-from studio.datasets.service.removal import give_up, remove_rest
+from studio.datasets.service.reading_apart import read_table
+from studio.datasets.service.removal import OpenApart, give_up, remove_rest
 from studio.datasets.service.uploaders import name_process
 from studio.datasets.tables import DatasetRow
 from studio.domain.datasets import Dataset, DatasetSource, SourceType, folder_of
@@ -87,7 +88,7 @@ def _work_folder(stores: Stores) -> contextlib.AbstractContextManager[Path]:
 
 def _take_in(stores: Stores, path: Path, folder: Path, source: DatasetSource, name: str, description: str) -> Dataset:
     typed, original = folder / "table.parquet", folder / "original"
-    table = ingest(path, typed, original=original, max_bytes=stores.config.dataset_limit_bytes)
+    table = ingest(path, typed, original=original, max_bytes=stores.config.dataset_limit_bytes, read=read_table)
     row = _row_of(stores, table, source, name, description)
     dataset_id, uploader = row.id, row.uploader
     with stores.open_apart(write=True) as apart:
@@ -97,7 +98,7 @@ def _take_in(stores: Stores, path: Path, folder: Path, source: DatasetSource, na
         stores.files.put(f"{place}/original.{table.format}", _pieces(stores, dataset_id, original))
         stores.files.put(f"{place}/table.parquet", _pieces(stores, dataset_id, typed))
     except BaseException:
-        _clear_away(stores, dataset_id, uploader)
+        discard_upload(stores.open_apart, dataset_id)
         raise
     _complete(stores, dataset_id, uploader)
     dataset = get_dataset(stores, dataset_id)
@@ -153,11 +154,19 @@ def _complete(stores: Stores, dataset_id: str, uploader: str | None) -> None:
         raise BackendDown("The upload paused for so long that it was given up; try again.")
 
 
-def _clear_away(stores: Stores, dataset_id: str, uploader: str | None) -> None:
-    """Leave nothing of an upload that failed; what cannot be removed now, the worker removes."""
+def discard_upload(open_apart: OpenApart, dataset_id: str) -> None:
+    """Leave nothing of an upload of this process whose transaction was rolled back; safe to repeat.
+
+    What cannot be removed now, the worker removes.
+
+    Args:
+        open_apart: Opens stores of its organization; give ``write``.
+        dataset_id: What ``upload_dataset`` made.
+    """
     try:
-        with stores.open_apart(write=True) as apart:
-            give_up(apart, dataset_id, uploader)
-        remove_rest(stores.open_apart, dataset_id)
+        with open_apart(write=True) as apart:
+            if not give_up(apart, dataset_id, name_process()):
+                return
+        remove_rest(open_apart, dataset_id)
     except BackendDown:  # the first fault is the one to tell
         logger.warning("failed upload left for the worker to remove", extra={"dataset_id": dataset_id})

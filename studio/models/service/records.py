@@ -64,6 +64,29 @@ def create_model(
         SchemaMismatch: The dataset lacks a configured column.
         InvalidInput: The configuration makes no sense, as check_config tells.
     """
+    model = draft_model(
+        stores, name=name, model_type=model_type, task_type=task_type, description=description, tags=tags,
+        config=config, dataset_id=dataset_id,
+    )  # fmt: skip
+    register_model(stores, model)
+    return model
+
+
+def draft_model(
+    stores: Stores,
+    *,
+    name: str,
+    model_type: ModelType,
+    task_type: TaskType,
+    description: str = "",
+    tags: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    dataset_id: str | None = None,
+) -> Model:
+    """Create a model but for what it has in MLflow, which ``register_model`` makes when all else is written.
+
+    Raises as create_model.
+    """
     row = new_row(
         stores, name=name, description=description, model_type=str(model_type), task_type=str(task_type),
         config=config or {},
@@ -76,9 +99,12 @@ def create_model(
         link = datasets.link_dataset(stores, row.id, dataset_id)
         check_schema(record_of(stores, row).config, link, at="/config")
     stores.record_change(row.id, name=name, model_type=model_type, task_type=task_type, dataset_id=dataset_id)
-    model = record_of(stores, row)
-    stores.registry.create_model(name, model_id=row.id)
-    return model
+    return record_of(stores, row)
+
+
+def register_model(stores: Stores, model: Model) -> None:
+    """Make the registered model and the experiment of a new model; the last thing to be done with it."""
+    stores.registry.create_model(model.name, model_id=model.id)
 
 
 def get_model(stores: Stores, model_id: str) -> Model:

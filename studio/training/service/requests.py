@@ -36,6 +36,7 @@ from studio.training.service.outcomes import end_cancelled
 from studio.training.service.runs import PRIORITIES, find_row, record_of
 from studio.training.tables import RunRow
 
+CHECKED_ROWS = 500_000
 UNFINISHED = [str(status) for status in RunStatus if not status.is_finished]
 
 
@@ -173,8 +174,13 @@ def _refuse_incomplete(config: Mapping[str, Any], model: Model) -> None:
 
 
 def _refuse_untrainable(stores: Stores, config: Mapping[str, Any], model: Model) -> None:
-    """Look at the target itself: what no training could learn is better told now than by a failed run."""
+    """Look at the target itself: what no training could learn is better told now than by a failed run.
+
+    Of a long table the run itself must tell: this process, which many share, would need memory for every row.
+    """
     assert model.dataset is not None
+    if datasets.get_dataset(stores, model.dataset.dataset_id).rows > CHECKED_ROWS:
+        return
     plan = Plan(
         task=str(model.task_type),  # type: ignore[arg-type]
         target=config["target_column"] or "",

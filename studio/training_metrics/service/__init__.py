@@ -9,7 +9,7 @@ from studio.training_metrics.service.explanations import (
 )
 from studio.training_metrics.service.feeds import RunFeed, follow_run
 from studio.training_metrics.service.figures import Curves, Log, read_curves, read_details, read_log
-from studio.training_metrics.service.following import RunHub
+from studio.training_metrics.service.following import RunHub, shared_hub
 from studio.training_metrics.service.tickets import StreamTicket, create_ticket
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "read_hyperparameters",
     "read_importance",
     "read_log",
+    "shared_hub",
 ]

@@ -14,8 +14,12 @@ from studio.training_metrics.service.following import FollowedRun, RunHub, Told
 class RunFeed:
     """What one socket tells of a run: everything after a sequence number, then what happens.
 
-    Made by ``follow_run``. Used by one thread at a time.
+    Made by ``follow_run``. Used by one thread at a time. See Feed of ``studio/web/talk.py``.
     """
+
+    model_id: str | None = None
+    is_hearing = True
+    is_patient = False
 
     def __init__(self, hub: RunHub, run: FollowedRun, after: int, clock: Clock) -> None:
         self._hub, self._run, self._place, self._clock = hub, run, after, clock
@@ -35,7 +39,7 @@ class RunFeed:
         """Begin; ``wake`` is called from another thread when there is something to take."""
         self._run = self._hub.join(self._run, self, wake)
 
-    def take(self, limit: int) -> list[str]:
+    def take(self, limit: int) -> list[bytes]:
         """The next messages, in order; none when there is nothing yet.
 
         Raises:
@@ -43,24 +47,24 @@ class RunFeed:
         """
         return self._pass(self._hub.read_after(self._run, self._place, limit))
 
-    def take_kept(self, limit: int) -> list[str] | None:
+    def take_kept(self, limit: int) -> list[bytes] | None:
         """As ``take``, without ever waiting; None when only ``take`` can tell."""
         messages = self._hub.read_kept(self._run, self._place, limit)
         return None if messages is None else self._pass(messages)
 
-    def _pass(self, messages: list[Told]) -> list[str]:
+    def _pass(self, messages: list[Told]) -> list[bytes]:
         if messages:
             self._place = messages[-1].seq
         self._is_live = self._is_live or self._place >= self._run.newest
-        return [message.text for message in messages]
+        return [message.json for message in messages]
 
-    def receive(self, message: str | bytes) -> None:
+    def receive(self, piece: object) -> None:
         """Pass over what the client says."""
 
-    def heartbeat(self) -> str:
+    def heartbeat(self) -> bytes:
         """A message that only shows that the socket is alive."""
         now = format_time(self._clock())
-        return orjson.dumps({"type": "ping", "run_id": self._run.run_id, "timestamp": now}).decode()
+        return orjson.dumps({"type": "ping", "run_id": self._run.run_id, "timestamp": now})
 
     def close(self) -> None:
         """Listen no longer."""

@@ -10,10 +10,11 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import groupby, islice
+from typing import Any
 
 import orjson
 
@@ -31,15 +32,17 @@ TRY_AGAIN_AFTER_S = 1.0
 PAGE = 500
 KEPT = 2000  # more than a listener may be behind
 
+HUB = "studio_run_hub"
+
 OpenStores = Callable[..., AbstractContextManager[Stores]]
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One message of a run as sockets send it."""
+    """One message of a run as sockets send it, ``json`` in UTF-8."""
 
     seq: int
-    text: str
+    json: bytes
     is_terminal: bool
 
 
@@ -174,7 +177,18 @@ class RunHub:
                     wake()
 
 
+def shared_hub(extensions: MutableMapping[str, Any], open_stores: OpenStores) -> RunHub:
+    """The one that follows runs for all sockets of an application in this process, made at the first call.
+
+    Args:
+        extensions: The application's.
+        open_stores: As of RunHub.
+    """
+    hub: RunHub | None = extensions.get(HUB)
+    return hub or extensions.setdefault(HUB, RunHub(open_stores))
+
+
 def encode(event: RunEvent) -> Told:
     """A message as sockets send it."""
     fields = {"type": event.type, "run_id": event.run_id, "seq": event.seq, "timestamp": format_time(event.timestamp)}
-    return Told(event.seq, orjson.dumps({**fields, **event.payload, **fields}).decode(), event.type.is_terminal)
+    return Told(event.seq, orjson.dumps({**fields, **event.payload, **fields}), event.type.is_terminal)
