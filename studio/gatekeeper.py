@@ -10,7 +10,7 @@ from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
 from studio.auth import service as auth
-from studio.backends.mlflow.guard import Gatekeeper
+from studio.backends.mlflow.guard import Gatekeeper, Session
 from studio.backends.stores import Stores
 from studio.domain.actors import Actor, pack_actor, unpack_actor
 from studio.domain.permissions import Reach
@@ -42,7 +42,7 @@ def make_gatekeeper(edge: Edge, runtime: Runtime) -> Gatekeeper:
             auth.check_not_revoked(stores)
         return actor
 
-    def open_session(ticket: str) -> tuple[str, int]:
+    def open_session(ticket: str) -> Session:
         with runtime.database.transaction(write=True) as db:
             actor, model_id, _ = auth.redeem_ticket(db, ticket, runtime.clock())
         if model_id is not None:
@@ -50,7 +50,7 @@ def make_gatekeeper(edge: Edge, runtime: Runtime) -> Gatekeeper:
         life = SESSION_LIFE
         if actor.expires_at is not None:
             life = min(life, actor.expires_at - runtime.clock())
-        return str(sessions.dumps(pack_actor(actor))), int(life.total_seconds())
+        return Session(str(sessions.dumps(pack_actor(actor))), int(life.total_seconds()), actor.organization)
 
     def find_reach(actor: Actor, permission: str) -> Reach | None:
         with _reading(runtime, actor) as stores:

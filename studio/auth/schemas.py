@@ -1,6 +1,6 @@
 """JSON of keys and tokens."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
@@ -13,6 +13,8 @@ GRANT_TYPES = ("api_key", "refresh_token")
 
 
 class TokenBody(Schema):
+    example: ClassVar[dict[str, Any]] = {"grant_type": "api_key", "api_key": "msk_decade01_3f9aXw2cQ0"}
+
     grant_type = choice(GRANT_TYPES, required=True)
     api_key = fields.String(validate=validate.Length(min=1, max=500))
     refresh_token = fields.String(validate=validate.Length(min=1, max=500))
@@ -35,6 +37,12 @@ class TokenOut(Schema):
 
 
 class ApiKeyBody(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "name": "nightly scoring",
+        "permissions": ["model:read"],
+        "expires_in_days": 30,
+    }
+
     name = Text(min_length=1, max_length=120, required=True)
     permissions = fields.List(
         choice(sorted(ORGANIZATION_PERMISSIONS)), required=True, validate=validate.Length(min=1, max=20)

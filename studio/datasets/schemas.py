@@ -1,6 +1,6 @@
 """JSON of datasets, and the form they are uploaded with."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flask_smorest.fields import Upload
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -60,6 +60,11 @@ class SourceBody(Schema):
 
 
 class ImportBody(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "name": "Orders Q2",
+        "source": {"type": "s3", "uri": "s3://lake/tidal-logistics/orders-q2.parquet"},
+    }
+
     name = name_field(required=True)
     description = description_field()
     source = fields.Nested(SourceBody, required=True)

@@ -1,6 +1,6 @@
 """JSON of models."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, fields, validate
 
@@ -25,6 +25,16 @@ def tags_field(**kwargs: Any) -> fields.List[str]:
 
 
 class ModelBody(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "name": "Late delivery risk",
+        "description": "Will a parcel be late?",
+        "model_type": "auto",
+        "task_type": "classification",
+        "dataset_id": "ds-5e1ec7ed",
+        "tags": ["eu"],
+        "config": {"target_column": "late", "search": {"time_budget_seconds": 300}},
+    }
+
     name = name_field(required=True)
     description = Text(max_length=2000, lines=True, load_default="")
     model_type = choice(ModelType, required=True)
@@ -35,6 +45,11 @@ class ModelBody(Schema):
 
 
 class ModelChanges(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "description": "Will a parcel be late, seen from its depot?",
+        "tags": ["eu", "q2"],
+    }
+
     name = name_field()
     description = Text(max_length=2000, lines=True)
     tags = tags_field()
@@ -44,6 +59,8 @@ class ModelChanges(Schema):
 
 
 class DuplicateBody(Schema):
+    example: ClassVar[dict[str, Any]] = {"name": "Late delivery risk, second try"}
+
     name = name_field(required=True)
     description = Text(max_length=2000, lines=True)
 
@@ -100,6 +117,8 @@ ModelList = page_of(ModelSummaryOut, "ModelList")
 
 
 class LinkBody(Schema):
+    example: ClassVar[dict[str, Any]] = {"dataset_id": "ds-5e1ec7ed", "validate_schema": True}
+
     dataset_id = fields.String(required=True)
     validate_schema = StrictBoolean(load_default=True)
 

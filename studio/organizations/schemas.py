@@ -1,5 +1,7 @@
 """JSON of members and of an organization's configuration."""
 
+from typing import Any, ClassVar
+
 from marshmallow import Schema, fields, validate
 
 from studio.web.fields import Text, Time
@@ -12,6 +14,8 @@ class MemberQuery(page_query()):  # type: ignore[misc]
 
 
 class MemberBody(Schema):
+    example: ClassVar[dict[str, Any]] = {"user_id": "user-061", "email": "noor@tidal.example"}
+
     user_id = Text(min_length=1, max_length=128, required=True)
     email = fields.Email(required=True, validate=validate.Length(max=320))
 
@@ -46,6 +50,8 @@ class OverridesBody(ConfigBody):
 
 
 class OrganizationConfigBody(Schema):
+    example: ClassVar[dict[str, Any]] = {"overrides": {"search": {"max_trials": 30}, "imbalance": "auto"}}
+
     overrides = fields.Nested(OverridesBody, required=True)
 
 

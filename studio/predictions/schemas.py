@@ -1,11 +1,18 @@
 """JSON of predictions."""
 
+from typing import Any, ClassVar
+
 from marshmallow import Schema, fields
 
 from studio.web.fields import Time
 
 
 class TestBody(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "inputs": {"distance_km": 812, "weight_kg": 3.2, "carrier": "Nordvik"},
+        "version_id": "ver-001",
+    }
+
     inputs = fields.Dict(keys=fields.String(), required=True)
     version_id = fields.String()
 

@@ -1,6 +1,7 @@
 """JSON of configurations with their sources, and of settings."""
 
 import re
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -55,6 +56,11 @@ class AccessBody(Schema):
 
 
 class SettingsBody(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "display": {"color_label": "#336699", "icon": "truck"},
+        "notifications": {"notify_emails": ["ops@tidal.example"]},
+    }
+
     display = fields.Nested(DisplayBody)
     notifications = fields.Nested(NotificationsBody)
     access = fields.Nested(AccessBody)

@@ -1,5 +1,7 @@
 """JSON of collaborators."""
 
+from typing import Any, ClassVar
+
 from marshmallow import Schema, fields
 
 from studio.domain.permissions import Role
@@ -20,13 +22,19 @@ class CollaboratorsOut(Schema):
 
 
 class InviteBody(Schema):
+    example: ClassVar[dict[str, Any]] = {"user_email": "li@tidal.example", "role": "viewer"}
+
     user_email = Text(min_length=1, max_length=320, required=True)
     role = choice(GIVEN, required=True)
 
 
 class RoleBody(Schema):
+    example: ClassVar[dict[str, Any]] = {"role": "editor"}
+
     role = choice(GIVEN, required=True)
 
 
 class TransferBody(Schema):
+    example: ClassVar[dict[str, Any]] = {"user_email": "li@tidal.example"}
+
     user_email = Text(min_length=1, max_length=320, required=True)

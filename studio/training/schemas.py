@@ -1,7 +1,7 @@
 """JSON of training runs."""
 
 import functools
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import available_timezones
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
@@ -17,6 +17,13 @@ DRIFT_THRESHOLD = 0.2
 
 
 class TrainBody(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "run_label": "nightly",
+        "priority": "high",
+        "timeout_seconds": 1800,
+        "config_override": {"algorithm": "lightgbm"},
+    }
+
     config_override = fields.Nested(ConfigChanges, load_default=dict)
     run_label = Text(max_length=120, load_default=None, allow_none=True)
     priority = choice(Priority, load_default=str(Priority.NORMAL))
@@ -37,6 +44,13 @@ def known_timezone(name: str) -> None:
 
 
 class ScheduleBody(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "trigger": "cron",
+        "cron": "0 3 * * *",
+        "timezone": "Europe/Berlin",
+        "run_label": "nightly",
+    }
+
     trigger = choice(ScheduleTrigger, required=True)
     cron = Text(max_length=100, load_default=None, allow_none=True)
     timezone = fields.String(load_default="UTC", validate=known_timezone)

@@ -1,6 +1,6 @@
 """JSON of curves, logs, details and tickets."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, fields, validate
 
@@ -131,6 +131,8 @@ class TrainingDetailsOut(Schema):
 
 
 class TicketBody(Schema):
+    example: ClassVar[dict[str, Any]] = {"model_id": "mdl-00c0ffee"}
+
     model_id = fields.String()
     run_id = fields.String()
 

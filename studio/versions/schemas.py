@@ -1,6 +1,6 @@
 """JSON of versions."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
@@ -27,15 +27,27 @@ class GateBody(Schema):
 
 
 class PromoteBody(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "reason": "better on rural routes",
+        "gate": {"metric": "accuracy", "min_value": 0.8},
+    }
+
     reason = Text(max_length=500, lines=True)
     gate = fields.Nested(GateBody)
 
 
 class RollbackBody(Schema):
+    example: ClassVar[dict[str, Any]] = {"reason": "too many false alarms"}
+
     reason = Text(max_length=500, lines=True)
 
 
 class VersionChanges(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "description": "Trained without the strike weeks",
+        "tags": {"ticket": "ML-231"},
+    }
+
     description = Text(max_length=2000, lines=True)
     tags = fields.Dict(
         keys=Text(min_length=1, max_length=50),

@@ -1,6 +1,6 @@
 """JSON of the training configuration, which the rooms of models, settings and training all take or answer."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
@@ -59,6 +59,14 @@ class SearchBody(Schema):
 
 class ConfigBody(Schema):
     """Any subset of a configuration."""
+
+    example: ClassVar[dict[str, Any]] = {
+        "algorithm": "lightgbm",
+        "target_column": "late",
+        "feature_columns": ["distance_km", "weight_kg", "carrier"],
+        "preprocessing": {"handle_missing": "median"},
+        "search": {"max_trials": 30},
+    }
 
     algorithm = fields.String(validate=validate.Length(min=1, max=100))
     target_column = _column(allow_none=True)

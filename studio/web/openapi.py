@@ -30,9 +30,48 @@ PAGE = """<!doctype html>
 </body>
 </html>
 """
+ABOUT = """From a table of data to a watched model in production, behind one API.
+
+**Signing in.** Send `Authorization: Bearer <token>`: a token of your identity provider, of `studio token create`, or
+of `POST /api/v1/auth/token` for an API key. A permission of the organization suffices, or on its model the role that
+grants the same: a viewer reads, an editor writes too, an admin also deploys and manages collaborators.
+
+**Errors** are problem bodies (RFC 9457): `code` is stable, `detail` says what is wrong and what would be right, and
+each of `errors` points at its place in the body, or names a parameter.
+
+**Repeating.** Every POST takes an `Idempotency-Key`, kept for 24 hours: the same call again is answered alike, and
+nothing is done twice. `If-Match` with an `ETag` refuses a change to what has changed meanwhile.
+
+**Lists** have `page` and `page_size`. **Times** are ISO 8601 in UTC. Clients ignore keys they do not know.
+"""
+BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "A token, without the word Bearer.",
+}
+TAGS = {  # in the order of the document: what each room is for
+    "models": "Create, find, change, archive, duplicate and delete models; link the dataset one learns from.",
+    "dashboard": "The organization at a glance.",
+    "datasets": "Tables to learn from: upload, preview, profile.",
+    "settings": "How a model is trained, shown and shared, and who is told.",
+    "training": "Start and steer training runs, by hand or on a schedule.",
+    "training_metrics": "What goes on in a run: curves, candidates, logs, importance of features, live stream.",
+    "versions": "What runs made: compare, promote, roll back, restore.",
+    "performance": "How good a version is: scores, matrices and curves, as numbers or drawn.",
+    "predictions": "Try a version.",
+    "downloads": "Take a model away.",
+    "registry": "What deployment pipelines need, and every run.",
+    "sharing": "Who may do what with a model.",
+    "audit": "Who did what, in a chain of hashes.",
+    "auth": "Tokens and API keys.",
+    "organizations": "Members, and what holds for all models.",
+    "health": "The service itself.",
+}
 SCRIPT = """window.ui = SwaggerUIBundle({
   url: "/api/v1/openapi.json", dom_id: "#page", deepLinking: true, docExpansion: "none", validatorUrl: null,
-  persistAuthorization: true, defaultModelsExpandDepth: 0, tryItOutEnabled: true
+  persistAuthorization: true, defaultModelsExpandDepth: 0, tryItOutEnabled: true, filter: true,
+  displayRequestDuration: true
 });
 """
 POLICY = (
@@ -48,9 +87,9 @@ def make_api(app: Flask, public_url: str) -> Api:
         API_VERSION=VERSION,
         OPENAPI_VERSION="3.1.0",
         API_SPEC_OPTIONS={
-            "info": {"description": "From a table of data to a watched model in production, behind one API."},
+            "info": {"description": ABOUT},
             "servers": [{"url": public_url}],
-            "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
+            "components": {"securitySchemes": {"bearer": BEARER}},
         },
     )
     api = Api(app)
@@ -68,6 +107,7 @@ def document_of(api: Api) -> dict[str, Any]:
                 _take_null_out(parameter["schema"])
     _let_null_in(document)
     _tidy_components(document)
+    _name_tags(document)
     return document
 
 
@@ -80,6 +120,20 @@ def _exclude_bounds(_: OpenAPIConverter, field: Field[Any], ret: dict[str, Any],
         if isinstance(check, Range) and check.max is not None and not check.max_inclusive:
             excluded["exclusiveMaximum"] = ret.pop("maximum", check.max)
     return excluded
+
+
+def _name_tags(document: dict[str, Any]) -> None:
+    """Rooms by readable names, in order, each with what it is for; one without operations is left out."""
+    operations = [entry for item in document["paths"].values() for entry in item.values() if "responses" in entry]
+    used = {tag for entry in operations for tag in entry["tags"]}
+    rooms = [*(room for room in TAGS if room in used), *sorted(used - TAGS.keys())]
+    document["tags"] = [{"name": _readable(room), "description": TAGS.get(room, "")} for room in rooms]
+    for entry in operations:
+        entry["tags"] = [_readable(room) for room in entry["tags"]]
+
+
+def _readable(room: str) -> str:
+    return room.replace("_", " ").capitalize()
 
 
 def _tidy_components(document: dict[str, Any]) -> None:

@@ -103,9 +103,8 @@ class TestTheWholeWay:
         text, page = (letter.get_body([kind]).get_content() for kind in ("plain", "html"))
         assert "The training of Späte 'Pakete' 📦 Bcc x@y.org has completed." in text
         assert "Späte &#x27;Pakete&#x27; 📦" in page
-        assert all(
-            f"http://127.0.0.1:8321/mlflow/#/runs/{'0123abcd' * 4}" in part and run_id in part for part in (text, page)
-        )
+        address = f"http://127.0.0.1:8321/mlflow/#/runs/{'0123abcd' * 4}?workspace=acme"
+        assert all(address in part and run_id in part for part in (text, page))
         assert f"/api/v1/models/{model.id}/training-runs/{run_id}" in text
         assert all(name in text for name in version.metrics)
         [(path, headers, body)] = hook[0]

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from studio.backends.mlflow.client_requests import ORGANIZATION_WORKSPACE
 from studio.backends.mlflow.connection import MlflowConnection
+from studio.backends.mlflow.entrance import render_entrance
 from studio.backends.mlflow.environment import PREFIX
 from studio.backends.mlflow.routes import Access, Route, find_route
 from studio.backends.mlflow.visibility import confined_to
@@ -21,8 +22,22 @@ Environ = dict[str, Any]
 WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
 
 COOKIE: Final = "model_studio_mlflow"
-_GO_ON: Final = f'<!doctype html><meta http-equiv="refresh" content="0;url={PREFIX}/"><title>MLflow</title>'
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a ticket opens.
+
+    Attributes:
+        value: Of the session cookie.
+        life_s: How long it holds, in seconds.
+        organization: Whose models it shows.
+    """
+
+    value: str
+    life_s: int
+    organization: str
 
 
 @dataclass(frozen=True)
@@ -32,15 +47,14 @@ class Gatekeeper:
     Attributes:
         identify: The caller behind an Authorization header, or else behind a session cookie's value. Raises
             Unauthenticated.
-        open_session: Value and life in seconds of the session cookie a ticket is good for. Raises
-            Unauthenticated.
+        open_session: The session a ticket is good for. Raises Unauthenticated.
         find_reach: Which models of its organization a caller reaches with a permission; None for none at all.
         note_change: Told when a caller may have changed its organization's registry.
         refuse: The whole answer for an error.
     """
 
     identify: Callable[[str | None, str | None], Actor]
-    open_session: Callable[[str], tuple[str, int]]
+    open_session: Callable[[str], Session]
     find_reach: Callable[[Actor, str], Reach | None]
     note_change: Callable[[Actor], None]
     refuse: Callable[[StudioError, Environ], WsgiApp]
@@ -98,24 +112,17 @@ class Guard:
 
     def _open_session(self, ticket: str, environ: Environ) -> Response:
         """Exchange a ticket for the cookie and go on without it in the address."""
-        value, max_age_s = self._gatekeeper.open_session(ticket)
-        if environ.get("HTTP_SEC_FETCH_SITE") == "cross-site":
-            # A browser sent here by another site would not send a strict cookie along a redirect.
-            response = Response(_GO_ON, mimetype="text/html")
-        else:
-            response = Response(status=303, headers={"Location": f"{PREFIX}/"})
-        response.autocorrect_location_header = False
+        session = self._gatekeeper.open_session(ticket)
+        response = render_entrance(session.organization)
         response.set_cookie(
             COOKIE,
-            value,
-            max_age=max_age_s,
+            session.value,
+            max_age=session.life_s,
             path=PREFIX,
             secure=not _is_plain_loopback(environ),
             httponly=True,
             samesite="Strict",
         )
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
 

@@ -68,4 +68,5 @@ def _page_of(stores: Stores, row: RunRow) -> dict[str, str]:
     """The page a person can look at, which asks for a sign-in where there is none."""
     if row.mlflow_run_id is None:
         return {}
-    return {"The run in MLflow, with its curves and files": f"{stores.config.public_url}{PAGES}{row.mlflow_run_id}"}
+    page = f"{stores.config.public_url}{PAGES}{row.mlflow_run_id}?workspace={row.organization}"
+    return {"The run in MLflow, with its curves and files": page}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
-from studio.backends.mlflow.guard import Gatekeeper, Guard
+from studio.backends.mlflow.guard import Gatekeeper, Guard, Session
 from studio.backends.mlflow.mount import mount
 from studio.domain.actors import Actor
 from studio.domain.permissions import Reach
@@ -40,7 +40,7 @@ def open_session(ticket):
     """A ticket is a token here."""
     if ticket not in ACTORS:
         raise TokenInvalid("The ticket is not valid.")
-    return ticket, 600
+    return Session(ticket, 600, ACTORS[ticket].organization)
 
 
 def refuse(error, environ):

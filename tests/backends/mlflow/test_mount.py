@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.server import app as mlflow_app
 
-from studio.backends.mlflow.guard import COOKIE
+from studio.backends.mlflow.entrance import CHOICES, VERSION_OF_CHOICES
 from studio.backends.mlflow.registry import Registry
 from studio.backends.mlflow.routes import Access, access_of, template_of
 from tests.backends.mlflow.serving import running_server
@@ -158,7 +158,9 @@ def test_a_reader_reads_and_does_not_write(client_of, tmp_path):
 def test_a_ticket_opens_a_session_that_reads_and_writes_from_its_own_pages_alone(server, call):
     with httpx.Client(base_url=server) as browser:
         opened = browser.get("/mlflow/?ticket=acme-token", follow_redirects=False)
-        assert (opened.status_code, opened.headers["Location"]) == (303, "/mlflow/")
+        assert (opened.status_code, opened.headers["Cache-Control"]) == (200, "no-store")
+        assert 'data-workspace="acme"' in opened.text
+        assert "ticket" not in opened.text
         cookie = opened.headers["Set-Cookie"]
         assert {"HttpOnly", "SameSite=Strict", "Path=/mlflow", "Max-Age=600"} <= set(cookie.split("; "))
         assert "Secure" not in cookie
@@ -184,12 +186,14 @@ def test_the_session_cookie_is_secure_wherever_it_can_be(call):
     assert "Secure" in elsewhere.headers["Set-Cookie"]
 
 
-def test_a_browser_sent_by_another_site_goes_on_by_itself(call):
-    answer = call("GET", "/?ticket=acme-token", None, headers={"Sec-Fetch-Site": "cross-site"})
-
-    assert answer.status_code == 200
-    assert 'content="0;url=/mlflow/"' in answer.text
-    assert COOKIE in answer.headers["Set-Cookie"]
+def test_what_is_chosen_for_a_browser_is_what_mlflows_pages_look_for():
+    pages = Path(mlflow.server.__file__).parent / "js" / "build" / "static" / "js"
+    texts = [file.read_text() for file in pages.rglob("*.js")]
+    for name in CHOICES:
+        assert any(f'"{name}"' in text for text in texts), name
+    assert any("${e}_v${t}" in text and "localStorage" in text for text in texts)
+    assert any(f'"mlflow.workflowType",version:{VERSION_OF_CHOICES}' in text for text in texts)
+    assert any('"/experiments"' in text for text in texts)
 
 
 def test_every_route_of_mlflow_is_decided():
