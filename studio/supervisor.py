@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import http.client
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -157,6 +158,11 @@ class Supervisor:
                 break
         return 0
 
+    def _token_command(self) -> str:
+        """What prints a token of this very service, from any folder."""
+        folder = shlex.quote(str(self._config.data_folder))
+        return f"STUDIO_DATA_FOLDER={folder} {shlex.quote(f'{sys.prefix}/bin/studio')} token create"
+
     def _addresses(self, seconds: float) -> str:
         url = self._config.public_url
         return (
@@ -165,7 +171,8 @@ class Supervisor:
             f"  docs    {url}/api/v1/docs\n"
             f"  MLflow  {url}/mlflow/\n"
             f"  data    {self._config.data_folder}\n"
-            "A token: studio token create. The end: Ctrl-C."
+            f"  token   {self._token_command()}\n"
+            "Ctrl-C ends it."
         )
 
 

@@ -162,6 +162,18 @@ class Installation:
         with self.open() as stores:
             return model_id, training.start_run(stores, model_id).run_id
 
+    def make_ids(self):
+        """Ids that any operation's path may name: a model of ``owner-1``, its run and version, a dataset, a key."""
+        model_id, run_id = self.start_run()
+        return {
+            "model_id": model_id,
+            "run_id": run_id,
+            "version_id": self.add_version(model_id),
+            "dataset_id": self.make_dataset(),
+            "user_id": "owner-1",
+            "key_id": self.make_api_key().row.id,
+        }
+
     def add_version(self, model_id):
         """Id of a new ready version without files."""
         with self.open() as stores:

@@ -18,17 +18,8 @@ AFTER = {(406, "not_acceptable"), (412, "precondition_failed")}
 
 @pytest.fixture(scope="module")
 def shared(place):
-    """Ids that any operation's path may name: a model of ``owner-1``, its run and version, a dataset."""
-    model_id, run_id = place.start_run()
-    version_id = place.add_version(model_id)
-    return {
-        "model_id": model_id,
-        "run_id": run_id,
-        "version_id": version_id,
-        "dataset_id": place.make_dataset(),
-        "user_id": "owner-1",
-        "key_id": place.make_api_key().row.id,
-    }
+    """Ids that any operation's path may name."""
+    return place.make_ids()
 
 
 @pytest.fixture(scope="module")

@@ -29,17 +29,7 @@ def answers_body(promise):
 @pytest.fixture(scope="module")
 def ids(place):
     """Ids that any operation's path may name."""
-    model_id, run_id = place.start_run()
-    version_id = place.add_version(model_id)
-    return {
-        "model_id": model_id,
-        "run_id": run_id,
-        "version_id": version_id,
-        "dataset_id": place.make_dataset(),
-        "user_id": "owner-1",
-        "key_id": place.make_api_key().row.id,
-        "token": "bm90aGluZw.c2lnbmF0dXJl",
-    }
+    return {**place.make_ids(), "token": "bm90aGluZw.c2lnbmF0dXJl"}
 
 
 @pytest.fixture(scope="module")
