@@ -46,7 +46,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="Model Studio")
 def studio() -> None:
-    """From a table of data to a watched model in production, behind one API.
+    """From a table of data to a model in production, behind one API.
 
     Settings come from STUDIO_<NAME> in the environment and from the TOML file that STUDIO_CONFIG names.
     """

@@ -30,7 +30,7 @@ PAGE = """<!doctype html>
 </body>
 </html>
 """
-ABOUT = """From a table of data to a watched model in production, behind one API.
+ABOUT = """From a table of data to a model in production, behind one API.
 
 **Signing in.** Send `Authorization: Bearer <token>`: a token of your identity provider, of `studio token create`, or
 of `POST /api/v1/auth/token` for an API key. A permission of the organization suffices, or on its model the role that
