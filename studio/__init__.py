@@ -1,1 +1,1 @@
-"""Model Studio: from a table of data to a watched model in production, behind one API."""
+"""Model Studio: from a table of data to a model in production, behind one API."""
