@@ -7,10 +7,10 @@ DATA ?=
 TARGET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-all lint lock bench clean
+.PHONY: help setup demo up test test-all test-plugin lint lock bench clean
 
 help: ## list these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: .venv/ready ## make .venv from the lock file
 
@@ -34,6 +34,14 @@ test: setup ## run the tests
 
 test-all: setup ## run every test, the slow ones too
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-plugin: setup ## test a plugin in plugins/, in a virtual environment of its own: NAME=catboost
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python plugins/$(NAME)/.venv
+	VIRTUAL_ENV=plugins/$(NAME)/.venv $(BIN)/uv pip install --quiet --require-hashes -r config/requirements.lock
+	VIRTUAL_ENV=plugins/$(NAME)/.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@rm -rf model_studio.egg-info
+	VIRTUAL_ENV=plugins/$(NAME)/.venv $(BIN)/uv pip install --quiet --no-build-isolation --editable plugins/$(NAME)
+	@cd plugins/$(NAME) && .venv/bin/python -m pytest -c setup.cfg $(ARGS)
 
 lint: setup ## check style, types, import contracts and the Dockerfile
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/hadolint Dockerfile
