@@ -122,7 +122,7 @@ def build_pipeline(
     model: Any
     if isinstance(reader, SeriesReader):
         model = BlendForecaster(list(members), list(weights))
-    elif is_clusterer(members[0].estimator):
+    elif isinstance(members[0].estimator, BaseEstimator) and is_clusterer(members[0].estimator):
         model = BlendClusterer(list(members), list(weights))
     elif classes is None:
         model = BlendRegressor(list(members), list(weights))
