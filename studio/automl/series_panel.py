@@ -95,7 +95,9 @@ class Panel:
         counts, sums, squares = (total[last] - total[first] for total in self._totals)
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(counts > 0, sums / counts, np.nan)
-            spread = np.sqrt(np.maximum(squares / counts - mean**2, 0.0))
+            variance = squares / counts - mean**2
+            rounding = 16 * np.finfo(float).eps * self._totals[2][last]  # what differences of running sums leave
+            spread = np.sqrt(np.where(variance > rounding, variance, 0.0))
         firsts, units = self._sizes
         return firsts[series] + units[series] * mean, np.where(counts > 0, units[series] * spread, np.nan)
 

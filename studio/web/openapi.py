@@ -125,11 +125,12 @@ def _exclude_bounds(_: OpenAPIConverter, field: Field[Any], ret: dict[str, Any],
 def _name_tags(document: dict[str, Any]) -> None:
     """Rooms by readable names, in order, each with what it is for; one without operations is left out."""
     operations = [entry for item in document["paths"].values() for entry in item.values() if "responses" in entry]
-    used = {tag for entry in operations for tag in entry["tags"]}
-    rooms = [*(room for room in TAGS if room in used), *sorted(used - TAGS.keys())]
-    document["tags"] = [{"name": _readable(room), "description": TAGS.get(room, "")} for room in rooms]
     for entry in operations:
         entry["tags"] = [_readable(room) for room in entry["tags"]]
+    used = {tag for entry in operations for tag in entry["tags"]}
+    about = {_readable(room): text for room, text in TAGS.items()}
+    names = [*(name for name in about if name in used), *sorted(used - about.keys())]
+    document["tags"] = [{"name": name, "description": about.get(name, "")} for name in names]
 
 
 def _readable(room: str) -> str:
