@@ -9,7 +9,7 @@ from studio.web.fields import Time
 
 class TestBody(Schema):
     example: ClassVar[dict[str, Any]] = {
-        "inputs": {"distance_km": 812, "weight_kg": 3.2, "carrier": "Nordvik"},
+        "inputs": {"distance_km": 812, "weight_kg": 3.2, "carrier": "Nordvik", "is_fragile": False},
         "version_id": "ver-001",
     }
 
