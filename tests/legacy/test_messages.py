@@ -5,6 +5,7 @@ import io
 import json
 import os
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,7 +54,7 @@ def test_a_message_is_read_however_it_is_written_and_cut(encode, cut):
 def test_any_message_is_read_as_a_whole_would_be(content, before, after, cut, is_ascii):
     said = {**before, "file_data": base64.b64encode(content).decode(), **after}
     text = json.dumps(said, ensure_ascii=is_ascii)
-    assert read(text, cut) == ({**json.loads(text), "file_data": ""}, content)
+    assert read(text, cut) == ({**orjson.loads(text), "file_data": ""}, content)
 
 
 def test_line_ends_in_base64_count_for_nothing():
