@@ -3,11 +3,12 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 UV := uv==0.13.9
 ARGS ?=
+CASES ?= 10000
 DATA ?=
 TARGET ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-all test-plugin lint lock bench clean
+.PHONY: help setup demo up test test-all test-plugin fuzz lint lock bench clean
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -42,6 +43,9 @@ test-plugin: setup ## test a plugin in plugins/, in a virtual environment of its
 	@rm -rf model_studio.egg-info
 	VIRTUAL_ENV=plugins/$(NAME)/.venv $(BIN)/uv pip install --quiet --no-build-isolation --editable plugins/$(NAME)
 	@cd plugins/$(NAME) && .venv/bin/python -m pytest -c setup.cfg $(ARGS)
+
+fuzz: setup ## call every operation with generated data and judge the answers by the contract: CASES=10000
+	@$(BIN)/python -m pytest -n 0 -m slow -k sqlite tests/contract/test_fuzzing.py --cases $(CASES) $(ARGS)
 
 lint: setup ## check style, types, import contracts and the Dockerfile
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/hadolint Dockerfile

@@ -45,6 +45,11 @@ class TestClock:
         return self.now
 
 
+def pytest_addoption(parser):
+    """How long to look for faults with generated calls."""
+    parser.addoption("--cases", type=int, default=10_000, help="generated calls of tests/contract/test_fuzzing.py")
+
+
 def pytest_configure(config):
     """Set MLflow and Prometheus up before anything imports them; both read the environment at import."""
     config.addinivalue_line("markers", "both_databases: runs on SQLite and on a real PostgreSQL")

@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from studio.domain.permissions import ORGANIZATION_PERMISSIONS
 from studio.web.fields import StrictInteger, Text, Time, choice
 from studio.web.paging import page_of, page_query
+from studio.web.rules import ABSENT, TEXT, by_value
 
 ApiKeyQuery = page_query()
 GRANT_TYPES = ("api_key", "refresh_token")
@@ -14,6 +15,13 @@ GRANT_TYPES = ("api_key", "refresh_token")
 
 class TokenBody(Schema):
     example: ClassVar[dict[str, Any]] = {"grant_type": "api_key", "api_key": "msk_decade01_3f9aXw2cQ0"}
+    rule: ClassVar[dict[str, Any]] = by_value(
+        "grant_type",
+        {
+            "api_key": {"api_key": TEXT, "refresh_token": ABSENT},
+            "refresh_token": {"refresh_token": TEXT, "api_key": ABSENT},
+        },
+    )
 
     grant_type = choice(GRANT_TYPES, required=True)
     api_key = fields.String(validate=validate.Length(min=1, max=500))
@@ -48,7 +56,7 @@ class ApiKeyBody(Schema):
         choice(sorted(ORGANIZATION_PERMISSIONS)), required=True, validate=validate.Length(min=1, max=20)
     )
     expires_in_days = StrictInteger(load_default=90, validate=validate.Range(1, 365, error="must be 1 to 365"))
-    service_account = fields.String(load_default=None, validate=validate.Length(min=1, max=128))
+    service_account = fields.String(load_default=None, allow_none=False, validate=validate.Length(min=1, max=128))
 
 
 class ApiKeyOut(Schema):

@@ -9,6 +9,7 @@ from werkzeug.datastructures import FileStorage
 from studio.domain.datasets import SourceType
 from studio.web.fields import Text, Time, choice
 from studio.web.paging import QuerySchema, page_of, page_query
+from studio.web.rules import ABSENT, TEXT, by_value
 
 MAX_NAME = 120
 
@@ -39,10 +40,19 @@ class UploadForm(Schema):
 
 
 class SourceBody(Schema):
+    rule: ClassVar[dict[str, Any]] = by_value(
+        "type",
+        {
+            SourceType.SQL: {"query": TEXT, "credentials_ref": TEXT},
+            SourceType.S3: {"query": ABSENT},
+            SourceType.FILE: {"query": ABSENT},
+        },
+    )
+
     type = choice([SourceType.S3, SourceType.SQL, SourceType.FILE], required=True)
     uri = Text(min_length=1, max_length=2000, required=True)
-    query = Text(min_length=1, max_length=100_000, lines=True, load_default=None)
-    credentials_ref = Text(min_length=1, max_length=120, load_default=None)
+    query = Text(min_length=1, max_length=100_000, lines=True, load_default=None, allow_none=False)
+    credentials_ref = Text(min_length=1, max_length=120, load_default=None, allow_none=False)
 
     @validates_schema
     def check_query(self, data: dict[str, Any], **kwargs: Any) -> None:

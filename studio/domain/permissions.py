@@ -98,6 +98,11 @@ class Needs:
         """True when no token is looked at."""
         return self.alternatives == (frozenset({PUBLIC}),)
 
+    @property
+    def names_permissions(self) -> bool:
+        """True when not every token suffices."""
+        return not self.is_public and frozenset({AUTHENTICATED}) not in self.alternatives
+
     def allow(self, actor: Actor, access: Access | None, has_any_role: Callable[[], bool]) -> bool:
         """Whether an actor may do it.
 

@@ -29,7 +29,7 @@ def create_link(ctx: Context, query: dict[str, Any], model_id: str) -> service.D
     )
 
 
-@endpoint(bp, "download.fetch", "GET", "/downloads/<token>", needs="public", media_types=(FILE,))
+@endpoint(bp, "download.fetch", "GET", "/downloads/<token>", needs="public", media_types=(FILE,), has_etag=True)
 def fetch_file(token: str) -> Download:
     """Hand out the file of a link."""
     with current_edge().open_stores(NO_ORGANIZATION, write=False) as stores:

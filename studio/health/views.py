@@ -10,7 +10,7 @@ from studio.domain.actors import system_actor
 from studio.health import service
 from studio.health.schemas import ApiDocumentOut, LivenessOut, ReadinessOut
 from studio.web.context import current_edge
-from studio.web.endpoint import endpoint
+from studio.web.endpoint import declared_operations, endpoint
 from studio.web.openapi import document_of, render_page
 from studio.web.telemetry import render_metrics
 
@@ -26,7 +26,7 @@ def get_liveness() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@endpoint(bp, "service.readyz", "GET", "/readyz", needs="public", returns=ReadinessOut())
+@endpoint(bp, "service.readyz", "GET", "/readyz", needs="public", returns=ReadinessOut(), same_at=(503,))
 def get_readiness() -> Response:
     """Tell whether everything behind the service works."""
     found = _probes().ask()
@@ -46,7 +46,11 @@ def get_metrics() -> Response:
 @endpoint(bp, "service.openapi", "GET", "/api/v1/openapi.json", needs="public", returns=ApiDocumentOut())
 def get_document() -> Response:
     """The OpenAPI document of this service."""
-    return Response(orjson.dumps(document_of(current_api)), mimetype="application/json")
+    made: bytes | None = current_app.extensions.get("studio_document")
+    if made is None:
+        made = orjson.dumps(document_of(current_api, declared_operations()))
+        current_app.extensions["studio_document"] = made
+    return Response(made, mimetype="application/json")
 
 
 @endpoint(bp, "service.docs", "GET", "/api/v1/docs", needs="public", media_types=("text/html",))

@@ -54,8 +54,8 @@ class ModelChanges(Schema):
     description = Text(max_length=2000, lines=True)
     tags = tags_field()
     config = fields.Nested(ConfigChanges)
-    model_type = fields.Raw(metadata={"description": "cannot change: naming it is refused"})
-    task_type = fields.Raw(metadata={"description": "cannot change: naming it is refused"})
+    model_type = fields.Raw(allow_none=True, metadata={"description": "cannot change: naming it is refused"})
+    task_type = fields.Raw(allow_none=True, metadata={"description": "cannot change: naming it is refused"})
 
 
 class DuplicateBody(Schema):

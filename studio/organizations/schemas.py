@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from marshmallow import Schema, fields, validate
 
-from studio.web.fields import Text, Time
+from studio.web.fields import Text, Time, email
 from studio.web.model_config import ConfigBody, ValidationBody
 from studio.web.paging import page_of, page_query
 
@@ -17,7 +17,7 @@ class MemberBody(Schema):
     example: ClassVar[dict[str, Any]] = {"user_id": "user-061", "email": "noor@tidal.example"}
 
     user_id = Text(min_length=1, max_length=128, required=True)
-    email = fields.Email(required=True, validate=validate.Length(max=320))
+    email = email(required=True, max_length=320)
 
 
 class MemberOut(Schema):

@@ -1,32 +1,17 @@
 """JSON of configurations with their sources, and of settings."""
 
-import re
 from typing import Any, ClassVar
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, fields, validate
 
 from studio.domain.model_records import Visibility
-from studio.web.fields import StrictBoolean, choice
+from studio.web.fields import StrictBoolean, choice, email, formed
 from studio.web.model_config import ConfigBody, ConfigOut
 
 __all__ = ["ConfigBody", "ModelConfigOut", "ModelSettingsOut", "SettingsBody"]
 
 MAX_EMAILS = 20
 MAX_EMAIL_LENGTH = 254
-ADDRESS = validate.And(
-    validate.Email(error="must be an e-mail address"),
-    validate.Length(max=MAX_EMAIL_LENGTH, error=f"at most {MAX_EMAIL_LENGTH} characters"),
-)
-
-
-def formed(pattern: str, fault: str) -> fields.String:
-    """A text that is a match of a pattern as a whole, described so in the OpenAPI document."""
-
-    def check(value: str) -> None:
-        if not re.fullmatch(pattern, value):
-            raise ValidationError(fault)
-
-    return fields.String(validate=check, metadata={"pattern": f"^{pattern}$"})
 
 
 class ModelConfigOut(ConfigOut):
@@ -46,7 +31,7 @@ class NotificationsBody(Schema):
     on_training_failure = StrictBoolean()
     on_drift_detected = StrictBoolean()
     notify_emails = fields.List(
-        fields.String(validate=ADDRESS), validate=validate.Length(max=MAX_EMAILS, error=f"at most {MAX_EMAILS}")
+        email(max_length=MAX_EMAIL_LENGTH), validate=validate.Length(max=MAX_EMAILS, error=f"at most {MAX_EMAILS}")
     )
 
 

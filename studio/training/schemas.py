@@ -10,6 +10,7 @@ from studio.domain.runs import Priority
 from studio.domain.training_schedules import ScheduleTrigger
 from studio.web.fields import StrictBoolean, StrictInteger, StrictNumber, Text, Time, choice
 from studio.web.model_config import ABOVE_ZERO, ConfigChanges
+from studio.web.rules import NULL, TEXT, by_value
 
 DAY_S = 86400
 MINUTE_S, MONTH_S = 60, 30 * DAY_S
@@ -50,6 +51,10 @@ class ScheduleBody(Schema):
         "timezone": "Europe/Berlin",
         "run_label": "nightly",
     }
+    rule: ClassVar[dict[str, Any]] = by_value(
+        "trigger",
+        {ScheduleTrigger.CRON: {"cron": TEXT, "drift_threshold": NULL}, ScheduleTrigger.DRIFT: {"cron": NULL}},
+    )
 
     trigger = choice(ScheduleTrigger, required=True)
     cron = Text(max_length=100, load_default=None, allow_none=True)

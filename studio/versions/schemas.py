@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from studio.domain.versions import PromotionSource, VersionStatus
-from studio.web.fields import StrictNumber, Text, Time, choice
+from studio.web.fields import Map, StrictNumber, Text, Time, choice
 from studio.web.paging import QuerySchema, page_of, page_query
+from studio.web.rules import any_of
 
 
 class VersionQuery(page_query()):  # type: ignore[misc]
@@ -16,6 +17,8 @@ class VersionQuery(page_query()):  # type: ignore[misc]
 
 
 class GateBody(Schema):
+    rule: ClassVar[dict[str, Any]] = any_of("min_value", "min_improvement_over_promoted")
+
     metric = fields.String(required=True, validate=validate.Length(min=1, max=250))
     min_value = StrictNumber()
     min_improvement_over_promoted = StrictNumber()
@@ -49,11 +52,10 @@ class VersionChanges(Schema):
     }
 
     description = Text(max_length=2000, lines=True)
-    tags = fields.Dict(
+    tags = Map(
         keys=Text(min_length=1, max_length=50),
         values=Text(max_length=500, lines=True),
         validate=validate.Length(max=50, error="must have at most 50 entries"),
-        metadata={"maxProperties": 50},
     )
 
 

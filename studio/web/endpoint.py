@@ -22,8 +22,9 @@ from studio.domain.actors import Actor
 from studio.domain.permissions import Access, Needs
 from studio.errors import Forbidden, ModelNotFound, NotFound, PreconditionFailed
 from studio.web.context import Context, Edge, Origin, current_edge, current_origin, note_actor
+from studio.web.description import describe
 from studio.web.idempotency import KeptAnswer, Repeat, claim
-from studio.web.operation import JSON, Operation, describe
+from studio.web.operation import JSON, Operation
 from studio.web.reading import etag_matches, load_body, load_query, negotiate
 
 View = Callable[..., Any]
@@ -103,6 +104,11 @@ def endpoint(
         return view
 
     return decorate
+
+
+def declared_operations() -> list[Operation]:
+    """Every operation that a loaded room declares."""
+    return [view.operation for view in _views.values()]  # type: ignore[attr-defined]
 
 
 def _answer(operation: Operation, view: View, args: dict[str, Any]) -> Response:

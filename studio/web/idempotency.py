@@ -13,12 +13,12 @@ from sqlalchemy import delete, select
 from studio.backends.stores import Stores
 from studio.db.inserting import insert_unless_there
 from studio.errors import IdempotencyInProgress, IdempotencyKeyReused, InvalidIdempotencyKey
+from studio.web.components import KEY_FORM
 from studio.web.context import Seal
 from studio.web.tables import IdempotencyRow
 
 KEPT_FOR = timedelta(hours=24)
 STALE_AFTER = timedelta(minutes=10)  # a call that was killed never ends; longer than any call may take
-KEY_FORM = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def claim(
         IdempotencyKeyReused: It came before with another body.
         IdempotencyInProgress: The call it came with is still running.
     """
-    if not KEY_FORM.fullmatch(key):
+    if not re.fullmatch(KEY_FORM, key):
         raise InvalidIdempotencyKey(
             "Idempotency-Key must be 1 to 255 visible ASCII characters.",
             fields=[("Idempotency-Key", "malformed")],

@@ -1,17 +1,19 @@
 """The OpenAPI document and the page that shows it."""
 
+import copy
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import flask_swagger_ui
-from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Flask, Response, send_from_directory
 from flask_smorest import Api
-from marshmallow.fields import Field
-from marshmallow.validate import Range
 
 from studio.version import VERSION
-from studio.web.fields import Time
+from studio.web.components import REFUSALS, register_components
+from studio.web.json_schema import Plugin, let_null_in, take_null_out
+from studio.web.links import link
+from studio.web.operation import Operation
 
 ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
 PAGE = """<!doctype html>
@@ -92,39 +94,29 @@ def make_api(app: Flask, public_url: str) -> Api:
             "components": {"securitySchemes": {"bearer": BEARER}},
         },
     )
-    api = Api(app)
-    api.register_field(Time, "string", "date-time")
-    api.ma_plugin.converter.add_attribute_function(_exclude_bounds)
+    api = Api(app, spec_kwargs={"marshmallow_plugin": Plugin()})
+    register_components(api.spec)
     return api
 
 
-def document_of(api: Api) -> dict[str, Any]:
-    """The OpenAPI document of every operation registered."""
-    document: dict[str, Any] = api.spec.to_dict()
+def document_of(api: Api, operations: Iterable[Operation]) -> dict[str, Any]:
+    """The OpenAPI document of every operation registered, with the links between them."""
+    document: dict[str, Any] = copy.deepcopy(api.spec.to_dict())
     for item in document["paths"].values():
-        for operation in item.values():
-            for parameter in operation.get("parameters", ()) if isinstance(operation, dict) else ():
-                _take_null_out(parameter["schema"])
-    _let_null_in(document)
+        item.pop("parameters", None)  # each operation has its own
+        for entry in item.values():
+            for parameter in entry["parameters"]:
+                take_null_out(parameter.get("schema", {}))
+    let_null_in(document)
     _tidy_components(document)
     _name_tags(document)
+    link(document, operations)
     return document
-
-
-def _exclude_bounds(_: OpenAPIConverter, field: Field[Any], ret: dict[str, Any], **__: Any) -> dict[str, Any]:
-    """Tell bounds that are not allowed themselves: apispec takes every bound for an allowed one."""
-    excluded = {}
-    for check in field.validators:
-        if isinstance(check, Range) and check.min is not None and not check.min_inclusive:
-            excluded["exclusiveMinimum"] = ret.pop("minimum", check.min)
-        if isinstance(check, Range) and check.max is not None and not check.max_inclusive:
-            excluded["exclusiveMaximum"] = ret.pop("maximum", check.max)
-    return excluded
 
 
 def _name_tags(document: dict[str, Any]) -> None:
     """Rooms by readable names, in order, each with what it is for; one without operations is left out."""
-    operations = [entry for item in document["paths"].values() for entry in item.values() if "responses" in entry]
+    operations = [entry for item in document["paths"].values() for entry in item.values()]
     for entry in operations:
         entry["tags"] = [_readable(room) for room in entry["tags"]]
     used = {tag for entry in operations for tag in entry["tags"]}
@@ -140,51 +132,29 @@ def _readable(room: str) -> str:
 def _tidy_components(document: dict[str, Any]) -> None:
     """Leave out what flask-smorest adds and nothing names, and let answers grow: clients ignore unknown keys."""
     parts, schemas = document["components"], document["components"]["schemas"]
-    parts.pop("responses", None)
-    operations = [entry for item in document["paths"].values() for entry in item.values() if "responses" in entry]
-    asked = _names_in([entry.get("requestBody") for entry in operations], schemas)
-    answered = _names_in([entry["responses"] for entry in operations], schemas)
+    parts["responses"] = {name: parts["responses"][name] for name, _, _ in REFUSALS.values()}
+    entries = [entry for item in document["paths"].values() for entry in item.values()]
+    asked = _schemas_of([entry.get("requestBody") for entry in entries], document)
+    answered = _schemas_of([entry["responses"] for entry in entries], document)
     parts["schemas"] = {name: schema for name, schema in schemas.items() if name in asked | answered}
     for name in answered - asked:
         if schemas[name].get("additionalProperties") is False:
             del schemas[name]["additionalProperties"]
 
 
-def _names_in(node: Any, schemas: dict[str, Any]) -> set[str]:
+def _schemas_of(node: Any, document: dict[str, Any]) -> set[str]:
     """Names of the schemas a part of the document leads to."""
-    found: set[str] = set()
+    found: set[tuple[str, str]] = set()
     rest = [node]
     while rest:
         part = rest.pop()
-        if isinstance(part, dict):
-            name = str(part.get("$ref", "")).rpartition("/")[2]
-            if name and name not in found:
-                found.add(name)
-                rest.append(schemas[name])
+        if isinstance(part, dict) and "$ref" in part:
+            kind, name = part["$ref"].split("/")[-2:]
+            if (kind, name) not in found:
+                found.add((kind, name))
+                rest.append(document["components"][kind][name])
         rest += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
-    return found
-
-
-def _take_null_out(schema: dict[str, Any]) -> None:
-    """A parameter is there or not: null, which stands for "not given" in our schemas, cannot be sent."""
-    kinds = schema.get("type")
-    if isinstance(kinds, list):
-        left = [kind for kind in kinds if kind != "null"]
-        schema["type"] = left[0] if len(left) == 1 else left
-
-
-def _let_null_in(node: Any) -> None:
-    """Say no default where it is null, and list null among the choices that may be null: apispec does not."""
-    if isinstance(node, list):
-        for item in node:
-            _let_null_in(item)
-    elif isinstance(node, dict):
-        if node.get("default", "") is None:
-            del node["default"]
-        if "enum" in node and "null" in node.get("type", ()) and None not in node["enum"]:
-            node["enum"] = [*node["enum"], None]
-        for item in node.values():
-            _let_null_in(item)
+    return {name for kind, name in found if kind == "schemas"}
 
 
 def render_page() -> Response:

@@ -66,7 +66,7 @@ def load_body(operation: Operation, file_limit_bytes: int) -> tuple[dict[str, An
     if operation.body is None and operation.form is not None:
         raise UnsupportedMediaType(f"Send {MULTIPART}.")
     try:
-        document = orjson.loads(raw) if raw.strip() else {}
+        document = orjson.loads(raw) if raw else {}
     except orjson.JSONDecodeError as error:
         raise MalformedBody(f"The body is not JSON: {error}.") from error
     return _load(operation.body or EmptyBody(), document), hashlib.sha256(raw).hexdigest()

@@ -1,8 +1,12 @@
 """The OpenAPI document as a judge of answers."""
 
+import json
+
 import jsonschema_rs
 
-MAY_HOLD_MORE = {"ProblemOut"}  # some codes add a member of their own
+# Some codes add a member of their own, and MLflow answers what it has.
+MAY_HOLD_MORE = {"ProblemOut", "MlflowEntryOut", "MlflowVersionOut"}
+_validators = {}  # by document, then by schema: to make one takes longer than a call
 
 
 def judge(document, promise, answer):
@@ -13,10 +17,13 @@ def judge(document, promise, answer):
         promise: The operation that was called.
         answer: What it answered.
     """
-    entry = document["paths"][promise.path][promise.method.lower()]["responses"].get(str(answer.status_code))
+    entry = response_of(document, promise, answer.status_code)
     if entry is None:
         return [f"status {answer.status_code} is not described"]
-    faults = [f"no header {name}" for name in entry.get("headers", {}) if name not in answer.headers]
+    headers = {name: resolve(document, header) for name, header in entry["headers"].items()}
+    faults = [
+        f"no header {name}" for name, one in headers.items() if one.get("required") and name not in answer.headers
+    ]
     content = {kind.partition(";")[0]: value for kind, value in entry.get("content", {}).items()}
     if not content:
         return faults + (["a body that is not described"] if answer.data else [])
@@ -27,12 +34,41 @@ def judge(document, promise, answer):
     return faults
 
 
+def response_of(document, promise, status):
+    """What the document says of an answer of that status; None where it says nothing of its own."""
+    found = document["paths"][promise.path][promise.method.lower()]["responses"].get(str(status))
+    return found and resolve(document, found)
+
+
+def parameters_of(document, promise, place="query"):
+    """What the document says of the parameters of an operation: of its ``query``, ``path`` or ``header``."""
+    entry = document["paths"][promise.path][promise.method.lower()]
+    return [item for item in (resolve(document, one) for one in entry["parameters"]) if item["in"] == place]
+
+
+def resolve(document, node):
+    """What a node of the document refers to, else itself."""
+    while "$ref" in node:
+        kind, name = node["$ref"].split("/")[-2:]
+        node = document["components"][kind][name]
+    return node
+
+
 def faults_of(document, schema, value):
     """Faults of a value by a schema of the document; keys that are not described are faults too."""
-    components = {name: _closed(name, part) for name, part in document["components"]["schemas"].items()}
-    whole = {**schema, "components": {"schemas": components}}
-    validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
-    return [f"{list(error.instance_path)}: {error.message}" for error in validator.iter_errors(value)]
+    return [
+        f"{list(error.instance_path)}: {error.message}" for error in _validator(document, schema).iter_errors(value)
+    ]
+
+
+def _validator(document, schema):
+    key = json.dumps(schema, sort_keys=True)
+    known = _validators.setdefault(id(document), (document, {}))[1]  # which keeps the document alive
+    if key not in known:
+        components = {name: _closed(name, part) for name, part in document["components"]["schemas"].items()}
+        whole = {**schema, "components": {"schemas": components}}
+        known[key] = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+    return known[key]
 
 
 def _closed(name, schema):

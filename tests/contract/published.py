@@ -136,6 +136,24 @@ def promises():
     return {entry["id"]: _read(entry) for entry in entries}
 
 
+def resource_of(promise):
+    """The operation that reads what this one creates or changes; None where nothing can be read singly.
+
+    It answers the same record, at the same path, above it, or where ``Location`` points.
+    """
+    readers = [one for one in promises().values() if one.method == "GET" and one.response == promise.response]
+    singles = [one for one in readers if one.path.endswith("}") or _changes_at(one.path)]
+    return next((one for one in singles if one.response and _is_near(promise, one)), None)
+
+
+def _changes_at(path):
+    return any(one.path == path and one.method in ("PUT", "PATCH", "DELETE") for one in promises().values())
+
+
+def _is_near(promise, reader):
+    return promise.has_location or promise.path.startswith(reader.path)
+
+
 def parse(expression):
     """A permission as the set of its alternatives, each the set of what is needed together."""
     return frozenset(frozenset(part.split(" and ")) for part in expression.split(" or "))

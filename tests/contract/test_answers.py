@@ -8,7 +8,7 @@ import pytest
 from tests.contract.calls import NEEDS_TRAINING, PREPARE, Call
 from tests.contract.documented import judge
 from tests.contract.offered import each, offered
-from tests.contract.published import ROLES, Promise, missing_keys, needs_contract, promises
+from tests.contract.published import ROLES, Promise, missing_keys, needs_contract, promises, resource_of
 
 pytestmark = needs_contract
 
@@ -75,25 +75,7 @@ def least(place, promise, call):
     return user, place.headers(user, needed)
 
 
-def resource_of(promise):
-    """The operation that reads what this one creates or changes; None where nothing can be read singly.
-
-    It answers the same record, at the same path, above it, or where ``Location`` points.
-    """
-    readers = [one for one in promises().values() if one.method == "GET" and one.response == promise.response]
-    singles = [one for one in readers if one.path.endswith("}") or changes_at(one.path)]
-    return next((one for one in singles if one.response and is_near(promise, one)), None)
-
-
-def changes_at(path):
-    return any(one.path == path and one.method in ("PUT", "PATCH", "DELETE") for one in promises().values())
-
-
 LISTED = {"collaborator.add", "api_key.create", "member.add"}
-
-
-def is_near(promise, reader):
-    return promise.has_location or promise.path.startswith(reader.path)
 
 
 def test_every_operation_has_a_call():

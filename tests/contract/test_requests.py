@@ -4,6 +4,7 @@ import pytest
 
 from studio.domain.model_config import SYSTEM_DEFAULTS
 from tests.contract.calls import NEEDS_TRAINING, PREPARE, Call
+from tests.contract.documented import parameters_of
 from tests.contract.installation import ADMIN
 from tests.contract.offered import each, offered
 from tests.contract.published import needs_contract, promises
@@ -108,18 +109,13 @@ def test_null_takes_a_models_own_value_away(place, key):
 
 @each()
 def test_a_nul_in_a_parameter_is_refused_and_in_an_id_unknown(place, ids, document, promise):
-    needed = [
-        item["name"]
-        for item in document["paths"][promise.path][promise.method.lower()]["parameters"]
-        if item["in"] == "query" and item.get("required")
-    ]
-    for item in document["paths"][promise.path][promise.method.lower()]["parameters"]:
-        name = item["name"]
-        if item["in"] == "query":
-            unknown = (404, f"{name.removesuffix('_id')}_not_found")
-            wanted = unknown if name in ("run_id", "version_id") else (422, "validation_failed")
-            query = {**dict.fromkeys(needed, "x"), name: "a\0b"}
-            assert place.refusal(promise, Call(path=ids, query=query), place.admin()) == wanted
+    asked = parameters_of(document, promise)
+    needed = {item["name"]: "x" for item in asked if item.get("required")}
+    for name in (item["name"] for item in asked):
+        unknown = (404, f"{name.removesuffix('_id')}_not_found")
+        wanted = unknown if name in ("run_id", "version_id") else (422, "validation_failed")
+        query = {**needed, name: "a\0b"}
+        assert place.refusal(promise, Call(path=ids, query=query), place.admin()) == wanted
 
 
 @each(lambda promise: promise.id.startswith("audit.list"))
@@ -209,8 +205,9 @@ def test_the_limit_of_calls_answers_when_to_come_back(place, ids, promise, monke
 def test_every_list_has_an_upper_limit(place, ids, document):
     for promise in promises().values():
         if promise.id in offered() and "page_size" in promise.response:
-            parameters = document["paths"][promise.path]["get"]["parameters"]
-            limit = next(item["schema"]["maximum"] for item in parameters if item["name"] == "page_size")
+            limit = next(
+                item["schema"]["maximum"] for item in parameters_of(document, promise) if item["name"] == "page_size"
+            )
             for size in (0, -1, limit + 1, "x", "1.5"):
                 call = Call(path=ids, query={"page_size": size})
                 assert place.refusal(promise, call, place.admin()) == (422, "validation_failed")
