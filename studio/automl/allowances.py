@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from studio.automl.assembly import MAX_TRAIN_ROWS
 from studio.automl.estimators import EstimatorFamily
 from studio.automl.problem import Problem
+from studio.automl.shap_totals import shap_reserve_s
 from studio.automl.trials import PastTrial
 
 MAX_MEMBERS = 8  # of a blend
@@ -63,11 +64,11 @@ class Allowances:
         return 1.1 * past.facts.fit_s * len(self._problem.split.development) / n_train
 
     def evaluation_s(self, members: Sequence[PastTrial]) -> float:
-        """Seconds to predict and evaluate all splits with some members."""
+        """Seconds to predict, evaluate and explain with some members."""
         fits = sum(past.facts.predict_s * self._n_fits(past, len(members)) for past in members)
         per_row = fits / max(1, len(self._problem.scored))
         n_rows = min(len(self._problem.split.train), MAX_TRAIN_ROWS) + len(self._problem.split.test)
-        return 0.5 + 1.3 * per_row * n_rows
+        return 0.5 + 1.3 * per_row * n_rows + shap_reserve_s(self._problem, per_row)
 
     def draws_in_blend(self, n_bagged: int) -> int:
         """Draws of the folds, the first included, whose models a blend of so many bagged candidates has room for."""

@@ -9,6 +9,7 @@ from studio.automl.assembly import Final, Part
 from studio.automl.campaign import Campaign
 from studio.automl.problem import column_types_of
 from studio.automl.result import SearchResult, Trial, TrialState
+from studio.automl.shap_importance import explain_final
 from studio.automl.tasks import AssembleTask, RefitTask, final_path, models_path, outputs_path, refit_path
 from studio.automl.trials import PastTrial
 from studio.automl.weighing import choose_members, draws_of, is_bagged, refittable, rescale
@@ -38,9 +39,10 @@ def finish(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
         weights, score = rescale(campaign, weights, usable)
     observer.phase("evaluation", 0.6, "evaluating the model")
     final = _assemble(campaign, weights, usable)
-    seconds["evaluation"] = time.monotonic() - started
     winner, trials = _describe(campaign, weights, score)
     _log_result(campaign, winner, final)
+    shap = explain_final(campaign)
+    seconds["evaluation"] = time.monotonic() - started
     return SearchResult(
         estimator=final.estimator,
         algorithm=winner.algorithm,
@@ -60,6 +62,7 @@ def finish(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
         optional_columns=problem.optional_columns,
         stage_seconds=seconds,
         peak_memory_mb=campaign.pool.peak_bytes / 2**20,
+        shap=shap,
     )
 
 

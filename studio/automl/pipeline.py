@@ -112,6 +112,9 @@ class BlendClusterer(ClusterMixin, _Blend):  # type: ignore[misc]
         return self.blend(X).round().astype(np.int64)
 
 
+Blend = BlendClassifier | BlendRegressor | BlendForecaster | BlendClusterer
+
+
 def build_pipeline(
     reader: ColumnReader | SeriesReader,
     members: Sequence[Member],

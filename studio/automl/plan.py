@@ -68,6 +68,7 @@ class Plan:
         max_predict_latency_ms: Longest one-row prediction of a candidate that may win.
         max_model_mb: Largest candidate that may win.
         threads: Cores to use, None for all this process may run on.
+        compute_shap: Whether to compute SHAP importances within the budget.
         memory_cap_mb: Memory of this process and its trials together; the trial that passes it fails. None
             for none.
         time_column: Time stamps of a time series; its series are named by ``validation.group_column``.
@@ -98,3 +99,4 @@ class Plan:
     time_column: str | None = None
     horizon: int | None = None
     frequency: str | None = None
+    compute_shap: bool = False

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -78,6 +78,29 @@ class SplitPrediction:
 
 
 @dataclass(frozen=True)
+class ShapImportance:
+    """Mean absolute SHAP values of the test rows, as shares.
+
+    Attributes:
+        shares: By input column, summing to 1, the mean over the classes; empty where there are none.
+        by_class: The same for each of more than two classes, or for each cluster; empty otherwise.
+        explainer: ``tree``, ``linear``, ``linear+tree`` (all exact) or ``permutation`` (sampled).
+        output: What was explained: see ``BlendExplainer.output``.
+        n_rows: Test rows that were explained.
+        n_background: Training rows they were compared with.
+        reason: Why there are none, empty otherwise.
+    """
+
+    shares: Mapping[str, float] = field(default_factory=dict)
+    by_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    explainer: str = ""
+    output: str = ""
+    n_rows: int = 0
+    n_background: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class SearchResult:
     """A fitted model and how it came to be.
 
@@ -97,6 +120,7 @@ class SearchResult:
         intervals: Their 95 % bootstrap intervals by split.
         importances: Shares that sum to 1 per input column, by method (``gain``, ``split``); empty where the
             algorithm knows none.
+        shap: SHAP importances, None where they were not asked for.
         rows_used: Rows that were trained or evaluated on.
         stage_seconds: Seconds per phase.
         peak_memory_mb: Most memory this process and its trials held together.
@@ -121,3 +145,4 @@ class SearchResult:
     stage_seconds: Mapping[str, float]
     peak_memory_mb: float
     optional_columns: tuple[str, ...] = ()
+    shap: ShapImportance | None = None

@@ -15,6 +15,7 @@ from studio.automl.assembly import Part, assemble
 from studio.automl.fitting import Configuration, Fitter, FoldFit
 from studio.automl.pipeline import Member, build_pipeline
 from studio.automl.problem import Problem
+from studio.automl.shap_totals import ShapTotals, add_up_shap
 from studio.automl.workers import Line, Serve
 from studio.evaluation.metrics import is_better
 
@@ -102,6 +103,15 @@ class AssembleTask:
     soft_deadline: float | None
 
 
+@dataclass(frozen=True)
+class ExplainTask:
+    """Add up the SHAP values of every ``n_parts``-th row until a monotonic time, None for no such time."""
+
+    part: int
+    n_parts: int
+    until: float | None
+
+
 def outputs_path(folder: Path, number: int, draw: int = 0) -> Path:
     """A trial's outputs for the scored rows, of the problem's folds or of one of their repeats."""
     return folder / f"outputs-{number}{_draw_suffix(draw)}.npy"
@@ -161,6 +171,8 @@ class _Server:
             return self._repeat(task)
         if isinstance(task, RefitTask):
             return self._refit(task)
+        if isinstance(task, ExplainTask):
+            return self._explain(task)
         return self._assemble(task)
 
     def _try(self, task: TrialTask, line: Line) -> TrialOutcome:
@@ -248,6 +260,12 @@ class _Server:
     def _assemble(self, task: AssembleTask) -> None:
         final = assemble(self.problem, task.parts, task.soft_deadline)
         write_whole(final_path(self.folder), lambda file: pickle.dump(final, file, protocol=5))
+
+    def _explain(self, task: ExplainTask) -> ShapTotals:
+        with open(final_path(self.folder), "rb") as file:
+            final = pickle.load(file)  # noqa: S301 - written by this search a moment ago
+        blend = final.estimator.named_steps["model"]
+        return add_up_shap(self.problem, blend, part=task.part, n_parts=task.n_parts, until=task.until)
 
 
 def _finite(outputs: FloatArray) -> FloatArray:

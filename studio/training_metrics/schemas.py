@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields, post_dump, validate
 
 from studio.domain.runs import LogLevel
 from studio.web.fields import Time, choice
@@ -69,14 +69,39 @@ class HyperparametersOut(OfRun):
 
 
 class FeatureShareOut(Schema):
+    """``by_class`` comes with SHAP values of more than two classes alone."""
+
     feature = fields.String(required=True)
     importance = fields.Float(required=True)
     rank = fields.Integer(required=True)
+    by_class = fields.Dict(keys=fields.String(), values=fields.Float())
+
+    @post_dump
+    def leave_out(self, told: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Where there is nothing by class, the key is absent."""
+        return {name: value for name, value in told.items() if name != "by_class" or value}
+
+
+class ExplainedOut(Schema):
+    """How SHAP values came about; 0 background rows where an exact explainer needs none."""
+
+    explainer = fields.String(required=True)
+    output = fields.String(required=True)
+    rows = fields.Integer(required=True)
+    background_rows = fields.Integer(required=True)
 
 
 class FeatureImportanceOut(OfRun):
+    """``explained`` comes with the method ``shap`` alone."""
+
     method = fields.String(required=True)
     features = fields.List(fields.Nested(FeatureShareOut), required=True)
+    explained = fields.Nested(ExplainedOut)
+
+    @post_dump
+    def leave_out(self, told: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """For the other methods the key is absent."""
+        return {name: value for name, value in told.items() if name != "explained" or value is not None}
 
 
 class LogLineOut(Schema):

@@ -13,13 +13,16 @@ from websockets.sync.client import connect
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from studio.domain.runs import EventType
+from studio.models import service as models
 from studio.models.tables import ModelRow
 from studio.training import service as training
 from studio.training.tables import RunRow
 from studio.web.context import install_edge
 from studio.web.sockets import Pace, Sockets
 from tests.factories import make_dataset, make_model
+from tests.versions.factories import add_run, add_version
 
+BASE = "/api/v1/models"
 WAIT_S = 20  # far beyond what anything here takes: only a fault runs into it
 
 
@@ -138,6 +141,27 @@ class Story:
             run = training.start_run(stores, self.model_id)
         return Story(self.open_stores, self.model_id, run.run_id)
 
+    def complete(self, *, artifacts=None, **version):
+        """Have the run make a version, and end; ``artifacts`` are JSON files of its MLflow run. Gives the version."""
+        with self.open_stores() as stores:
+            model = models.get_model(stores, self.model_id)
+            _, mlflow_run_id = add_run(stores, model, self.run_id)
+            for name, content in (artifacts or {}).items():
+                stores.runs.log_text(mlflow_run_id, name, json.dumps(content))
+            stores.db.get(RunRow, self.run_id).mlflow_run_id = mlflow_run_id
+        with self.open_stores() as stores:
+            made = add_version(stores, model, run_id=self.run_id, mlflow_run_id=mlflow_run_id, **version)
+            training.complete_run(stores, self.run_id, version=made, timed_out=False, stage_seconds={})
+        return made
+
+    def begin_next(self):
+        """Start another run of a model whose run has ended."""
+        with self.open_stores() as stores:
+            row = stores.db.get(RunRow, self.run_id)
+            row.created_at -= timedelta(seconds=60)
+            run = training.start_run(stores, self.model_id)
+        return Story(self.open_stores, self.model_id, run.run_id)
+
     def change(self, **facts):
         """Set columns of the run."""
         with self.open_stores() as stores:
@@ -166,6 +190,19 @@ def start_story(open_stores):
 def story(start_story):
     """A queued run of a model the organization can see."""
     return start_story()
+
+
+@pytest.fixture
+def ask(client, headers):
+    """Reads something of a story's model; answers the JSON."""
+
+    def get(story, path="training-metrics", status=200, caller=None, **query):
+        url = f"{BASE}/{story.model_id}/{path}"
+        answer = client.get(url, headers=caller or headers(), query_string=query)
+        assert answer.status_code == status, answer.text
+        return answer.json
+
+    return get
 
 
 @pytest.fixture

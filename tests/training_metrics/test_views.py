@@ -7,22 +7,9 @@ import pytest
 from studio.audit.tables import AuditRow
 from studio.models.tables import ModelRow
 from studio.training_metrics.service.figures import thin_out
+from tests.training_metrics.conftest import BASE
 
-BASE = "/api/v1/models"
 PATHS = ("training-metrics", "training-metrics/logs", "training-metrics/details")
-
-
-@pytest.fixture
-def ask(client, headers):
-    """Reads something of a story's model; answers the JSON."""
-
-    def get(story, path="training-metrics", status=200, caller=None, **query):
-        url = f"{BASE}/{story.model_id}/{path}"
-        answer = client.get(url, headers=caller or headers(), query_string=query)
-        assert answer.status_code == status, answer.text
-        return answer.json
-
-    return get
 
 
 def trial(number, score, best):

@@ -51,6 +51,7 @@ def plan_of(run: TrainingRun, task: str, columns: Iterable[Column], *, budget_s:
         frequency=given["frequency"],
         threads=threads_per_run(config),
         memory_cap_mb=memory_cap_mb(config) * SHARE_FOR_SEARCH,
+        compute_shap=given["compute_shap"],
     )
 
 

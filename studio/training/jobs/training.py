@@ -5,6 +5,7 @@ the MLflow run is found by the run's id, the version by the run it came from.
 """
 
 import contextlib
+import dataclasses
 import json
 import logging
 import time
@@ -237,7 +238,11 @@ class _Training:
             for t in result.candidates
         ]
         runs.log_text(mlflow_run_id, "candidates.json", json.dumps(candidates, default=str, indent=1))
-        runs.log_text(mlflow_run_id, "importances.json", json.dumps(result.importances, indent=1))
+        importances = dict(result.importances)
+        if result.shap is not None:
+            runs.log_text(mlflow_run_id, "shap.json", json.dumps(dataclasses.asdict(result.shap), indent=1))
+            importances["shap"] = result.shap.shares
+        runs.log_text(mlflow_run_id, "importances.json", json.dumps(importances, indent=1))
         runs.log_text(mlflow_run_id, "training.log", _log_text(stores, self.run.run_id))
         points = [
             MetricPoint(f"{split}_{name}", value, step=0, at=stores.now())

@@ -36,7 +36,7 @@ def download_log(stores: Stores, model_id: str, *, run_id: str | None, as_json: 
     lines = _each_chunk(stores, run.run_id, total)
     if as_json:
         return LogFile(f"{run.run_id}.json", "application/json", _as_json(lines))
-    return LogFile(f"{run.run_id}.txt", "text/plain; charset=utf-8", _as_text(lines))
+    return LogFile(f"{run.run_id}.txt", "text/plain", _as_text(lines))
 
 
 def _each_chunk(stores: Stores, run_id: str, total: int) -> Iterator[list[training.RunEvent]]:

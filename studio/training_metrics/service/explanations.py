@@ -38,20 +38,32 @@ class Hyperparameters:
 
 @dataclass(frozen=True)
 class FeatureShare:
-    """One input column and its share of all importance."""
+    """One input column and its share of all importance; for SHAP with more than two classes also in each class."""
 
     feature: str
     importance: float
     rank: int
+    by_class: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """How SHAP values came about; see studio.automl.result.ShapImportance."""
+
+    explainer: str
+    output: str
+    rows: int
+    background_rows: int
 
 
 @dataclass(frozen=True)
 class FeatureImportance:
-    """Input columns, the most important first."""
+    """Input columns, the most important first; ``explained`` is None for methods but SHAP."""
 
     run: TrainingRun
     method: str
     features: Sequence[FeatureShare]
+    explained: Explained | None
 
 
 def find_subject(stores: Stores, model_id: str, *, run_id: str | None, version_id: str | None) -> TrainingRun:
@@ -92,21 +104,39 @@ def read_importance(
     Raises:
         VersionNotFound: The model has no such version.
         RunNotFound: There is no such run.
-        ShapNotComputed: The run stored no SHAP values.
+        ShapNotComputed: The run stored no SHAP values; the message says why.
         NotApplicable: The algorithm knows no importances, or the run made no model.
     """
     run = find_subject(stores, model_id, run_id=run_id, version_id=version_id)
     shares = (_read_json(stores, run, "importances.json") or {}).get(method)
+    found = _read_json(stores, run, "shap.json") if method == "shap" else None
     if not shares and method == "shap" and run.version_produced is not None:
-        raise ShapNotComputed(
-            "No SHAP values are stored for this run.",
-            fields=[("method", "not computed")],
-        )
+        raise _shap_not_computed(run, found)
     if not shares:
         raise NotApplicable(f"Run {run.run_id} has no importances by {method}.")
+    by_class = found["by_class"] if found else {}
     ordered = sorted(shares.items(), key=lambda item: -item[1])[:top_n]
-    features = [FeatureShare(name, share, rank) for rank, (name, share) in enumerate(ordered, start=1)]
-    return FeatureImportance(run, method, features)
+    features = [
+        FeatureShare(name, share, rank, {label: columns[name] for label, columns in by_class.items()})
+        for rank, (name, share) in enumerate(ordered, start=1)
+    ]
+    return FeatureImportance(run, method, features, _explained_by(found))
+
+
+def _shap_not_computed(run: TrainingRun, found: Mapping[str, Any] | None) -> ShapNotComputed:
+    if found is not None:
+        reason = f"SHAP values of run {run.run_id} were asked for, but {found['reason']}."
+    elif run.config.get("compute_shap"):
+        reason = f"Run {run.run_id} stored no SHAP values; train again to have them."
+    else:
+        reason = f"compute_shap was false for run {run.run_id}: set it to true in the configuration and train again."
+    return ShapNotComputed(reason, fields=[("method", "not computed")])
+
+
+def _explained_by(found: Mapping[str, Any] | None) -> Explained | None:
+    if found is None:
+        return None
+    return Explained(found["explainer"], found["output"], found["n_rows"], found["n_background"])
 
 
 def _winner(
