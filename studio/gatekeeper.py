@@ -1,7 +1,6 @@
 """Who may pass to the mounted MLflow: the same tokens as everywhere, or a cookie obtained with one."""
 
 import logging
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +19,7 @@ from studio.runtime import Runtime
 from studio.versions import service as versions
 from studio.web.context import Edge, find_origin
 from studio.web.errors import headers_of, problem, status_of
+from studio.web.refusals import note_refusal
 from studio.web.sign_in import render_sign_in, wants_page
 
 logger = logging.getLogger(__name__)
@@ -34,13 +34,13 @@ def make_gatekeeper(edge: Edge, runtime: Runtime) -> Gatekeeper:
 
     def identify(authorization: str | None, cookie: str | None) -> Actor:
         if cookie is not None and not authorization:
-            actor = _actor_of(sessions, cookie, runtime.clock())
-        else:
-            actor = _caller_of(edge, authorization)
+            return _actor_of(sessions, cookie, runtime.clock())
+        return _caller_of(edge, authorization)
+
+    def admit(actor: Actor) -> None:
         edge.limiter.count(f"{actor.organization}/{actor.user_id}/mlflow")
         with _reading(runtime, actor) as stores:
             auth.check_not_revoked(stores)
-        return actor
 
     def open_session(ticket: str) -> Session:
         with runtime.database.transaction(write=True) as db:
@@ -62,10 +62,11 @@ def make_gatekeeper(edge: Edge, runtime: Runtime) -> Gatekeeper:
 
     return Gatekeeper(
         identify=identify,
+        admit=admit,
         open_session=open_session,
         find_reach=find_reach,
         note_change=note_change,
-        refuse=lambda error, environ: _refuse(error, environ, runtime.config.public_url),
+        refuse=lambda error, environ, actor: _refuse(error, actor, environ, runtime.config.public_url),
     )
 
 
@@ -95,21 +96,17 @@ def _actor_of(sessions: URLSafeTimedSerializer, cookie: str, now: datetime) -> A
     return actor
 
 
-def _refuse(error: StudioError, environ: dict[str, Any], address: str) -> Callable[..., Any]:
+def _refuse(error: StudioError, actor: Actor | None, environ: dict[str, Any], address: str) -> Response:
     origin = find_origin(environ)
+    note_refusal(error, origin, actor)
     status = status_of(error)
-    told = {"path": environ.get("PATH_INFO"), "status": status, "code": error.code, "request_id": origin.request_id}
+    told = {"path": origin.path, "status": status, "code": error.code, "request_id": origin.request_id}
     logger.info("mlflow request refused", extra=told)
     body = problem(
-        status,
-        error.code,
-        str(error),
-        instance=environ.get("PATH_INFO", ""),
-        request_id=origin.request_id,
-        fields=error.fields,
+        status, error.code, str(error), instance=origin.path, request_id=origin.request_id, fields=error.fields
     )
     response = Response(body, status, mimetype="application/problem+json")
-    if status == 401 and wants_page(environ["REQUEST_METHOD"], environ.get("HTTP_ACCEPT", "")):
+    if status == 401 and wants_page(origin.method, environ.get("HTTP_ACCEPT", "")):
         response = render_sign_in("" if isinstance(error, TokenMissing) else str(error), address)
     response.headers.update({**headers_of(error), "X-Request-ID": origin.request_id})
     return response

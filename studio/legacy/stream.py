@@ -26,6 +26,7 @@ from studio.training_metrics import service as training_metrics
 from studio.training_metrics.service import RunFeed
 from studio.web.context import Context, Edge, Origin, current_edge
 from studio.web.errors import fields_of
+from studio.web.refusals import note_refusal
 from studio.web.stream import stream
 from studio.web.websocket import Piece
 
@@ -67,7 +68,13 @@ class Starter:
 
     def start(self, said: Any, file: IO[bytes]) -> Started:
         """Do what a message asks for. Raises StudioError."""
-        wanted = _read(said)
+        try:
+            return self._start(_read(said), file)
+        except StudioError as error:
+            note_refusal(error, self._origin, self._actor)
+            raise
+
+    def _start(self, wanted: service.Start, file: IO[bytes]) -> Started:
         edge, actor = self._edge, self._actor
         edge.limiter.count(f"{actor.organization}/{actor.user_id}")
         open_stores = functools.partial(edge.open_stores, actor)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flask import Flask, current_app, g, request
+from werkzeug.wsgi import get_path_info
 
 from studio.backends.stores import Note, Stores
 from studio.domain.actors import Actor
@@ -21,15 +22,19 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a call comes from, for logs and the audit.
+    """Where a call comes from and what it calls, for logs and the audit.
 
     Attributes:
         request_id: The client's ``X-Request-ID`` where it is usable, else one made up.
         ip_address: Address of the client, as the nearest trusted hop tells it.
+        method: HTTP method.
+        path: Path without its parameters.
     """
 
     request_id: str
     ip_address: str | None
+    method: str
+    path: str
 
 
 @dataclass(frozen=True)
@@ -117,14 +122,13 @@ def current_actor() -> Actor | None:
     return actor
 
 
-def find_origin(environ: Mapping[str, Any]) -> Origin:
-    """Request id and address of a WSGI request; the id is made once per request and kept in the environ."""
+def find_origin(environ: dict[str, Any]) -> Origin:
+    """Origin of a WSGI request; its id is made once per request and kept in the environ."""
     given = environ.get("HTTP_X_REQUEST_ID", "")
     kept = environ.get("studio.request_id")
     request_id = kept or (given if REQUEST_ID.fullmatch(given) else f"req-{secrets.token_hex(8)}")
-    if isinstance(environ, dict):
-        environ["studio.request_id"] = request_id
-    return Origin(request_id, environ.get("REMOTE_ADDR"))
+    environ["studio.request_id"] = request_id
+    return Origin(request_id, environ.get("REMOTE_ADDR"), environ["REQUEST_METHOD"], get_path_info(environ))
 
 
 def current_origin() -> Origin:

@@ -13,10 +13,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from studio import errors
 from studio.errors import StudioError
 from studio.web.context import current_actor, current_origin
+from studio.web.refusals import note_refusal
 
 logger = logging.getLogger(__name__)
-security = logging.getLogger("studio.security")
-NO_SECRET_SHOWN = {"token_missing"}  # nobody claimed to be anybody: that is not worth a line
 
 STATUS_OF: dict[type[StudioError], int] = {
     errors.Unauthenticated: 401,
@@ -99,25 +98,8 @@ def answer_error(error: StudioError) -> Response:
     """The response for an error raised on purpose."""
     response = answer_problem(status_of(error), error.code, str(error), fields=error.fields, members=error.details)
     response.headers.update(headers_of(error))
-    if isinstance(error, errors.Unauthenticated | errors.Forbidden) and error.code not in NO_SECRET_SHOWN:
-        _note_refusal(error)
+    note_refusal(error, current_origin(), current_actor())
     return response
-
-
-def _note_refusal(error: StudioError) -> None:
-    """Tell the security log who was refused what; a refused call leaves no audit entry."""
-    origin, actor = current_origin(), current_actor()
-    told = {
-        "event": "sign_in_refused" if isinstance(error, errors.Unauthenticated) else "permission_refused",
-        "code": error.code,
-        "organization": actor.organization if actor else None,
-        "user_id": actor.user_id if actor else None,
-        "ip_address": origin.ip_address,
-        "request_id": origin.request_id,
-        "method": request.method,
-        "path": request.path,
-    }
-    security.warning("refused", extra=told)
 
 
 def headers_of(error: StudioError) -> dict[str, str]:

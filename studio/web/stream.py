@@ -19,11 +19,12 @@ from marshmallow import Schema
 
 from studio.domain.actors import Actor
 from studio.domain.permissions import Needs
-from studio.errors import TokenExpired, TokenInvalid
-from studio.web.context import Context, Edge, Origin, current_edge, current_origin
+from studio.errors import StudioError, TokenExpired, TokenInvalid
+from studio.web.context import Context, Edge, Origin, current_actor, current_edge, current_origin, note_actor
 from studio.web.endpoint import View, authorize, authorize_operation
 from studio.web.operation import Operation
 from studio.web.reading import load_query
+from studio.web.refusals import note_refusal
 from studio.web.talk import RESTART, End, Feed, LetIn, Talk, end_for
 from studio.web.websocket import WebSocket
 
@@ -96,6 +97,8 @@ def _serve(operation: Operation, view: View, socket: WebSocket, args: dict[str, 
         try:
             start: LetIn | End = _let_in(operation, view, args, caller)
         except Exception as error:
+            if isinstance(error, StudioError):
+                note_refusal(error, current_origin(), current_actor())
             start = end_for(error)
         Talk(socket, sockets, start, caller).begin(stack.pop_all())
 
@@ -105,6 +108,7 @@ def _let_in(operation: Operation, view: View, args: dict[str, Any], stack: ExitS
     if edge.sockets.is_stopping:
         return RESTART
     actor, run_id = _identify(edge, args)
+    note_actor(actor)
     caller = f"{actor.organization}/{actor.user_id}"
     edge.limiter.count(caller)
     stack.enter_context(edge.sockets.count(caller))

@@ -47,17 +47,19 @@ class Gatekeeper:
     Attributes:
         identify: The caller behind an Authorization header, or else behind a session cookie's value. Raises
             Unauthenticated.
+        admit: Counts a caller's request. Raises Unauthenticated where its token was revoked, TooMany.
         open_session: The session a ticket is good for. Raises Unauthenticated.
         find_reach: Which models of its organization a caller reaches with a permission; None for none at all.
         note_change: Told when a caller may have changed its organization's registry.
-        refuse: The whole answer for an error.
+        refuse: The whole answer for an error, given the caller where it is known.
     """
 
     identify: Callable[[str | None, str | None], Actor]
+    admit: Callable[[Actor], None]
     open_session: Callable[[str], Session]
     find_reach: Callable[[Actor, str], Reach | None]
     note_change: Callable[[Actor], None]
-    refuse: Callable[[StudioError, Environ], WsgiApp]
+    refuse: Callable[[StudioError, Environ, Actor | None], WsgiApp]
 
 
 class Guard:
@@ -69,12 +71,16 @@ class Guard:
 
     def handle(self, server: WsgiApp, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Answer one WSGI request below the prefix, with MLflow's server where its caller may."""
+        actor: Actor | None = None
         try:
             ticket = _ticket_of(environ)
             if ticket is not None:
                 return self._open_session(ticket, environ)(environ, start_response)
             route = find_route(environ)
-            actor, reach = self._admit(environ, route)
+            authorization, cookie = _credentials_of(environ)
+            actor = self._gatekeeper.identify(authorization, cookie)
+            self._gatekeeper.admit(actor)
+            reach = self._find_reach(actor, environ, route)
             if reach.is_limited and route.is_shared:
                 raise Forbidden("This is open to callers who see every model of their organization.")
             environ["HTTP_X_MLFLOW_WORKSPACE"] = self._connection.ensure(actor.organization)
@@ -85,20 +91,16 @@ class Guard:
                 self._gatekeeper.note_change(actor)
             return answer
         except StudioError as error:
-            return self._gatekeeper.refuse(error, environ)(environ, start_response)
+            return self._gatekeeper.refuse(error, environ, actor)(environ, start_response)
 
-    def _admit(self, environ: Environ, route: Route) -> tuple[Actor, Reach]:
-        """The caller, if it may make this request, and the models it may make it about.
+    def _find_reach(self, actor: Actor, environ: Environ, route: Route) -> Reach:
+        """The models a caller may make this request about, if it may make it at all.
 
         A change sees only models its caller may change: all others are absent to it.
 
         Raises:
-            Unauthenticated: The caller is not known.
             Forbidden: It may not do this.
         """
-        authorization = environ.get("HTTP_AUTHORIZATION")
-        cookie = _cookie_of(environ) if authorization is None else None
-        actor = self._gatekeeper.identify(authorization, cookie)
         access = route.access
         if access in (Access.REFUSED, Access.UNDECIDED):
             raise Forbidden("This part of MLflow is switched off here.")
@@ -106,9 +108,9 @@ class Guard:
         reach = self._gatekeeper.find_reach(actor, needed)
         if reach is None or (reach.only is not None and route.makes_a_name):
             raise Forbidden(f"This needs the permission {needed}.")
-        if authorization is None and access is Access.WRITE and not _is_same_origin(environ):
+        if "HTTP_AUTHORIZATION" not in environ and access is Access.WRITE and not _is_same_origin(environ):
             raise Forbidden("A change with a session cookie must come from MLflow's own pages.")
-        return actor, reach
+        return reach
 
     def _open_session(self, ticket: str, environ: Environ) -> Response:
         """Exchange a ticket for the cookie and go on without it in the address."""
@@ -130,6 +132,12 @@ def _ticket_of(environ: Environ) -> str | None:
     if environ["REQUEST_METHOD"] != "GET" or environ.get("PATH_INFO") not in (PREFIX, f"{PREFIX}/"):
         return None
     return next(iter(parse_qs(environ.get("QUERY_STRING", "")).get("ticket", [])), None)
+
+
+def _credentials_of(environ: Environ) -> tuple[str | None, str | None]:
+    """The Authorization header, or else the session cookie's value."""
+    authorization = environ.get("HTTP_AUTHORIZATION")
+    return authorization, _cookie_of(environ) if authorization is None else None
 
 
 def _cookie_of(environ: Environ) -> str | None:

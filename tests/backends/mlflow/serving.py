@@ -43,7 +43,7 @@ def open_session(ticket):
     return Session(ticket, 600, ACTORS[ticket].organization)
 
 
-def refuse(error, environ):
+def refuse(error, environ, actor):
     """The code of the error, as the edge would answer it."""
     status = 401 if isinstance(error, Unauthenticated) else 403
     body = json.dumps({"code": error.code, "detail": str(error)})
@@ -64,7 +64,7 @@ def find_reach(actor, permission):
 def running_server(connection):
     """Address of a server with MLflow mounted on this connection's database."""
     point_mlflow_server_at(connection)
-    gatekeeper = Gatekeeper(identify, open_session, find_reach, lambda actor: None, refuse)
+    gatekeeper = Gatekeeper(identify, lambda actor: None, open_session, find_reach, lambda actor: None, refuse)
     app = mount(Response("ours", 200), guard=Guard(connection, gatekeeper))
     running = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=running.serve_forever)
