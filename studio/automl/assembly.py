@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.pipeline import Pipeline
 
+from studio.automl.calibration import Calibration
 from studio.automl.estimators import installed_families
 from studio.automl.pipeline import Member, build_pipeline
 from studio.automl.problem import Problem
@@ -48,10 +49,11 @@ class Final:
     importances: Mapping[str, Mapping[str, float]]
 
 
-def assemble(problem: Problem, parts: Sequence[Part], soft_deadline: float | None) -> Final:
+def assemble(problem: Problem, parts: Sequence[Part], calibration: Calibration, soft_deadline: float | None) -> Final:
     """Load the parts, blend them and evaluate the blend on every split.
 
     Args:
+        calibration: What is done to the blend's probabilities.
         soft_deadline: Monotonic time after which the intervals are left out; None for never.
     """
     members: list[Member] = []
@@ -62,8 +64,8 @@ def assemble(problem: Problem, parts: Sequence[Part], soft_deadline: float | Non
         members += found
         weights += [part.weight / len(found)] * len(found)
         families += [part.family] * len(found)
-    estimator = build_pipeline(problem.reader, members, weights, problem.classes)
-    splits = _predict_splits(problem, estimator, parts)
+    estimator = build_pipeline(problem.reader, members, weights, problem.classes, calibration)
+    splits = _predict_splits(problem, estimator, parts, calibration)
     metrics = {name: problem.evaluate(split) for name, split in splits.items()}
     intervals: dict[str, Mapping[str, tuple[float, float]]] = {}
     for name in ("test", "validation", "train"):
@@ -77,7 +79,9 @@ def _load_members(path: Path) -> list[Member]:
     return loaded if isinstance(loaded, list) else [loaded]
 
 
-def _predict_splits(problem: Problem, estimator: Pipeline, parts: Sequence[Part]) -> dict[str, SplitPrediction]:
+def _predict_splits(
+    problem: Problem, estimator: Pipeline, parts: Sequence[Part], calibration: Calibration
+) -> dict[str, SplitPrediction]:
     train = problem.split.train
     if len(train) > MAX_TRAIN_ROWS:
         rng = np.random.default_rng(problem.plan.validation.random_state)
@@ -88,9 +92,9 @@ def _predict_splits(problem: Problem, estimator: Pipeline, parts: Sequence[Part]
     unseen = np.sum([part.weight * np.mean([np.load(file) for file in part.outputs], axis=0) for part in parts], axis=0)
     validation = np.intersect1d(problem.split.validation, problem.scored)
     return {
-        "train": problem.predictions(train, outputs[: len(train)]),
-        "validation": problem.predictions(validation, unseen[np.searchsorted(problem.scored, validation)]),
-        "test": problem.predictions(test, outputs[len(train) :]),
+        "train": problem.predictions(train, outputs[: len(train)], calibration),
+        "validation": problem.predictions(validation, unseen[np.searchsorted(problem.scored, validation)], calibration),
+        "test": problem.predictions(test, outputs[len(train) :], calibration),
     }
 
 

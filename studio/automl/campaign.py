@@ -82,16 +82,23 @@ class Campaign:
 
     def may_win(self, past: PastTrial) -> bool:
         """Whether a trial has a score and keeps the plan's limits."""
-        plan, facts = self.problem.plan, past.facts
-        is_slow = plan.max_predict_latency_ms is not None and (
-            facts.latency_ms is None or facts.latency_ms > plan.max_predict_latency_ms
-        )
-        is_large = plan.max_model_mb is not None and (facts.size_mb is None or facts.size_mb > plan.max_model_mb)
         is_kept = past.state is TrialState.COMPLETE and outputs_path(self.folder, past.number).exists()
         name = past.started.family
-        if self.families[name].is_baseline and plan.algorithm not in ("auto", name):
+        if self.families[name].is_baseline and self.problem.plan.algorithm not in ("auto", name):
             return False
-        return is_kept and not is_slow and not is_large
+        return is_kept and not self.broken_limit(past)
+
+    def broken_limit(self, past: PastTrial) -> str:
+        """Why a trial that completed cannot win, empty where it can."""
+        plan, facts = self.problem.plan, past.facts
+        limits = (
+            (plan.max_predict_latency_ms, facts.latency_ms, "ms per prediction"),
+            (plan.max_model_mb, facts.size_mb, "MB"),
+        )
+        for limit, found, unit in limits:
+            if limit is not None and (found is None or found > limit):
+                return f"{'unknown' if found is None else f'{found:.3g}'} {unit}, {limit:g} are allowed"
+        return ""
 
     def configuration(self, past: PastTrial) -> Configuration:
         """What refits a trial's candidate: its values with those early stopping settled."""
@@ -274,6 +281,8 @@ class Campaign:
         if past.state is TrialState.COMPLETE:
             text = f"{lead}, {self.problem.metric} {past.score:.6g} in {past.facts.duration_s:.1f} s"
             self.observer.log("info", text)
+            if broken := self.broken_limit(past):
+                self.observer.log("warning", f"{lead} cannot win: {broken}")
         elif past.state is TrialState.PRUNED:
             self.observer.log("debug", f"{lead} was given up: {past.facts.message or 'behind the others'}")
         else:

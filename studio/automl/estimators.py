@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from studio.automl.spaces import Space, bad_hyperparameter, check_number_kinds
+from studio.automl.targets import OPTIONS, split_options
 from studio.errors import UnknownAlgorithm
 
 ENTRY_POINTS = "studio.estimators"
@@ -202,6 +203,9 @@ def check_hyperparameters(algorithm: str, params: Mapping[str, Any], task: str) 
         UnknownAlgorithm: There is no such algorithm for the task.
     """
     families = find_families(algorithm, task)
+    if task == "regression":
+        params, options = split_options(params)
+        _check_options(algorithm, options)
     task = learned_as(task)
     if algorithm != "auto":
         installed_families()[algorithm].check(params, task)
@@ -212,3 +216,10 @@ def check_hyperparameters(algorithm: str, params: Mapping[str, Any], task: str) 
             raise bad_hyperparameter("auto", name, "no algorithm has such a hyperparameter")
         for family in takers:
             family.check({name: value}, task)
+
+
+def _check_options(algorithm: str, options: Mapping[str, Any]) -> None:
+    for name, value in options.items():
+        wanted = OPTIONS[name]
+        if not wanted.holds(value):
+            raise bad_hyperparameter(algorithm, name, f"it must be {wanted.in_words()}")

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from studio.automl.assembly import Final, Part
+from studio.automl.calibration import Calibration
 from studio.automl.campaign import Campaign
 from studio.automl.problem import column_types_of
 from studio.automl.result import SearchResult, Trial, TrialState
 from studio.automl.shap_importance import explain_final
 from studio.automl.tasks import AssembleTask, RefitTask, final_path, models_path, outputs_path, refit_path
 from studio.automl.trials import PastTrial
-from studio.automl.weighing import choose_members, draws_of, is_bagged, refittable, rescale
+from studio.automl.weighing import calibrate_blend, choose_members, draws_of, is_bagged, refittable, rescale
 from studio.errors import NoSuccessfulTrial
 
 GRACE_S = 0.02  # share of the budget the assembly may overrun before it is killed
@@ -37,8 +38,10 @@ def finish(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
     usable = _refit(campaign, weights)
     if set(usable) != set(weights):
         weights, score = rescale(campaign, weights, usable)
+    _log_blend(campaign, weights)
     observer.phase("evaluation", 0.6, "evaluating the model")
-    final = _assemble(campaign, weights, usable)
+    calibration, score = calibrate_blend(campaign, weights, score)
+    final = _assemble(campaign, weights, usable, calibration)
     winner, trials = _describe(campaign, weights, score)
     _log_result(campaign, winner, final)
     shap = explain_final(campaign)
@@ -119,7 +122,12 @@ def _files_of(campaign: Campaign, number: int, n_draws: int) -> tuple[Path, ...]
     return tuple(path for path in bags if path.exists())
 
 
-def _assemble(campaign: Campaign, weights: Mapping[int, float], usable: Mapping[int, tuple[Path, ...]]) -> Final:
+def _assemble(
+    campaign: Campaign,
+    weights: Mapping[int, float],
+    usable: Mapping[int, tuple[Path, ...]],
+    calibration: Calibration,
+) -> Final:
     parts = [
         Part(
             campaign.trials[number].started.family,
@@ -133,7 +141,7 @@ def _assemble(campaign: Campaign, weights: Mapping[int, float], usable: Mapping[
     if campaign.deadline is not None:
         budget = campaign.problem.plan.budget_s or 60.0
         hard = max(campaign.deadline + GRACE_S * budget, time.monotonic() + GRACE_S * budget)
-    worker = campaign.pool.submit(AssembleTask(parts, campaign.deadline and campaign.deadline - 0.5), hard)
+    worker = campaign.pool.submit(AssembleTask(parts, calibration, campaign.deadline and campaign.deadline - 0.5), hard)
     while True:
         for event in campaign.pool.poll(1.0):
             if event.worker == worker and event.kind == "done":
@@ -163,6 +171,20 @@ def _describe(campaign: Campaign, weights: Mapping[int, float], score: float) ->
         last.number + 1, "ensemble", {"members": members}, score, TrialState.COMPLETE, 0.0, last.started_at
     )
     return ensemble, (*trials, ensemble)
+
+
+def _log_blend(campaign: Campaign, weights: Mapping[int, float]) -> None:
+    """Who is in with what weight, and how many are not."""
+    if len(weights) == 1:
+        return
+    families = {number: campaign.trials[number].started.family for number in weights}
+    named = [
+        f"{weight:.2f} {families[number]} (trial {number})"
+        for number, weight in sorted(weights.items(), key=lambda item: -item[1])
+    ]
+    n_left = len(campaign.ranked()) - len(weights)
+    text = f"[Training] the ensemble: {', '.join(named)}; {n_left} other candidates add too little to these"
+    campaign.observer.log("info", text)
 
 
 def _log_result(campaign: Campaign, winner: Trial, final: Final) -> None:

@@ -14,11 +14,13 @@ from studio.automl.estimators import EstimatorFamily, FitContext, TrainingRows
 from studio.automl.pipeline import Member
 from studio.automl.preprocessing import Encoder, Encoding, choose_encoding
 from studio.automl.problem import Problem
+from studio.automl.targets import FACTOR, TRANSFORM, LogTarget, split_options
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 CACHE_BYTES = 400_000_000
+MEDIAN_METRICS = frozenset({"mae", "mape", "smape", "mase"})  # whose best answer is no mean
 SMALL_CELLS = 1_000_000  # matrices up to here are fitted faster by one core than by several that wait for each other
 
 
@@ -114,9 +116,21 @@ class Fitter:
             pinned=configuration.pinned,
         )
         weights = _balanced_weights(y) if problem.has_class_weights else None
+        params, options = split_options(configuration.params)
+        target = LogTarget.of(y) if options.get(TRANSFORM) == "log" else None
+        if target is not None:
+            y = target.forward(y)
+            watched = held_out and TrainingRows(held_out.X, target.forward(held_out.y))
+            context = replace(context, validation=watched)
         with threadpool_limits(context.threads):
-            estimator = family.fit(configuration.params, TrainingRows(matrix, y, weights), context)
-        return Member(encoder, estimator, present, problem.n_classes), family.learned(configuration.params, estimator)
+            estimator = family.fit(params, TrainingRows(matrix, y, weights), context)
+        learned = dict(family.learned(params, estimator))
+        if target is not None:
+            factor = options.get(FACTOR, 1.0)
+            if held_out is not None and problem.metric not in MEDIAN_METRICS:
+                factor = learned[FACTOR] = target.best_factor(held_out.y, estimator.predict(held_out.X))
+            target = replace(target, factor=factor)
+        return Member(encoder, estimator, present, problem.n_classes, target), learned
 
     def _rows_of(self, fold: int, draw: int) -> tuple[IntArray, IntArray]:
         return (self.problem.repeats[draw - 1] if draw else self.problem.folds)[fold]

@@ -17,7 +17,7 @@ class LogisticRegressionFamily(EstimatorFamily):
 
     name = "logistic_regression"
     tasks = frozenset({"classification"})
-    cost = 10
+    cost = 25
     categories = "onehot"
     scale = True
 
@@ -47,7 +47,7 @@ class LinearRegressionFamily(EstimatorFamily):
 
     name = "linear_regression"
     tasks = frozenset({"regression"})
-    cost = 10
+    cost = 25
     categories = "onehot"
     scale = True
 

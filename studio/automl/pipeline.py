@@ -9,9 +9,11 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, RegressorMixin, is_clusterer
 from sklearn.pipeline import Pipeline
 
+from studio.automl.calibration import Calibration
 from studio.automl.columns import Cells, ColumnReader
 from studio.automl.preprocessing import Encoder
 from studio.automl.series_reader import SeriesCells, SeriesReader
+from studio.automl.targets import LogTarget
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -24,12 +26,14 @@ class Member:
         present: Codes of the classes its training rows held, empty for regression; the others get probability
             0.
         n_classes: Number of all classes, 0 for regression.
+        target: What turns the estimator's outputs into numbers where it was fitted on logarithms, None elsewhere.
     """
 
     encoder: Encoder
     estimator: Any
     present: npt.NDArray[np.int64]
     n_classes: int
+    target: LogTarget | None = None
 
     def predict_cells(self, cells: Cells) -> FloatArray:
         """Probabilities of shape (n_rows, n_classes), or numbers of shape (n_rows,)."""
@@ -38,7 +42,8 @@ class Member:
     def predict_matrix(self, X: FloatArray) -> FloatArray:
         """The same for rows that are encoded."""
         if not self.n_classes:
-            return np.asarray(self.estimator.predict(X), dtype=np.float64)
+            numbers = np.asarray(self.estimator.predict(X), dtype=np.float64)
+            return numbers if self.target is None else self.target.backward(numbers)
         outputs = np.zeros((len(X), self.n_classes))
         if len(self.present) == 1:
             outputs[:, self.present] = 1.0
@@ -71,20 +76,27 @@ class _Blend(BaseEstimator):  # type: ignore[misc]
 class BlendClassifier(ClassifierMixin, _Blend):  # type: ignore[misc]
     """A blend whose classes have the target's own type."""
 
-    def __init__(self, members: Sequence[Member], weights: Sequence[float], classes: npt.NDArray[Any]) -> None:
+    calibration = Calibration()  # of models that were stored before there was any
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        weights: Sequence[float],
+        classes: npt.NDArray[Any],
+        calibration: Calibration = calibration,
+    ) -> None:
         super().__init__(members, weights)
         self.classes = classes
         self.classes_ = classes
+        self.calibration = calibration
 
     def predict_proba(self, X: Cells) -> FloatArray:
         """Probabilities of shape (n_rows, n_classes), columns as in ``classes_``."""
-        outputs = self.blend(X)
-        shares: FloatArray = outputs / outputs.sum(axis=1, keepdims=True)
-        return shares
+        return self.calibration.adjust(self.blend(X))
 
     def predict(self, X: Cells) -> npt.NDArray[Any]:
-        """The most probable class of each row."""
-        found: npt.NDArray[Any] = self.classes_[self.blend(X).argmax(axis=1)]
+        """The most probable class of each row, or the one the metric is served by best."""
+        found: npt.NDArray[Any] = self.classes_[self.calibration.decide(self.predict_proba(X))]
         return found
 
 
@@ -120,6 +132,7 @@ def build_pipeline(
     members: Sequence[Member],
     weights: Sequence[float],
     classes: npt.NDArray[Any] | None,
+    calibration: Calibration | None = None,
 ) -> Pipeline:
     """One scikit-learn estimator that takes data frames."""
     model: Any
@@ -130,5 +143,5 @@ def build_pipeline(
     elif classes is None:
         model = BlendRegressor(list(members), list(weights))
     else:
-        model = BlendClassifier(list(members), list(weights), classes)
+        model = BlendClassifier(list(members), list(weights), classes, calibration or Calibration())
     return Pipeline([("columns", reader), ("model", model)])

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from studio.automl.calibration import Calibration
 from studio.automl.columns import Cells, ColumnReader, read_numbers, read_stamps, read_text
 from studio.automl.plan import Plan
 from studio.automl.result import SplitPrediction
@@ -131,13 +132,16 @@ class Problem:
         # One that never says the positive label has no precision: the worst it could have, to a search.
         return 0.0 if found is None and self.metric == "precision" else found
 
-    def predictions(self, rows: IntArray, outputs: FloatArray) -> SplitPrediction:
+    def predictions(
+        self, rows: IntArray, outputs: FloatArray, calibration: Calibration | None = None
+    ) -> SplitPrediction:
         """A model's outputs for some rows, as they are evaluated and kept."""
         if self.labels is None:
             return SplitPrediction(self.rows[rows], self.y[rows], outputs, None)
         labels = np.array(self.labels, dtype=object)
-        proba = outputs / outputs.sum(axis=1, keepdims=True)
-        true, predicted = labels[self.y[rows]], labels[outputs.argmax(axis=1)]
+        how = calibration or Calibration()
+        proba = how.adjust(outputs)
+        true, predicted = labels[self.y[rows]], labels[how.decide(proba)]
         return SplitPrediction(self.rows[rows], true, predicted, proba)
 
     def evaluate(self, split: SplitPrediction) -> dict[str, float | None]:

@@ -12,10 +12,13 @@ import numpy as np
 
 from studio.automl.estimators import EstimatorFamily
 from studio.automl.plan import Plan
-from studio.automl.spaces import Space
+from studio.automl.spaces import Choice, Space
+from studio.automl.targets import OPTIONS
 from studio.evaluation.metrics import is_better
 
 LEADERS = 3  # families the sampler works on
+HOPEFUL = 5  # families by score that another trial may still help
+UNKNOWN_COST = 1.5  # times what the families tried so far take, of one that was not: the cheapest are first
 PORTFOLIO_SHARE = 0.6  # of the time, or of the trials, after which the sampler takes over
 
 
@@ -49,10 +52,18 @@ class Schedule:
     Args:
         families: Cheapest first.
         plan: Its hyperparameters leave the spaces.
+        options: What may be varied of every family's fits besides.
     """
 
-    def __init__(self, families: Sequence[EstimatorFamily], plan: Plan, metric: str) -> None:
+    def __init__(
+        self,
+        families: Sequence[EstimatorFamily],
+        plan: Plan,
+        metric: str,
+        options: Mapping[str, Choice] | None = None,
+    ) -> None:
         self._plan = plan
+        self._options = options or {}
         self._metric = metric
         self._families = {family.name: family for family in families}
         self._records = {family.name: _Record() for family in families}
@@ -61,17 +72,19 @@ class Schedule:
 
     def pinned(self, family: EstimatorFamily) -> dict[str, Any]:
         """The user's hyperparameters that the family takes."""
-        names = family.parameter_names(self._plan.task)
+        names = family.parameter_names(self._plan.task) | set(OPTIONS)
         return {name: value for name, value in self._plan.hyperparameters.items() if name in names}
 
     def space(self, family: EstimatorFamily) -> Space:
         """What the sampler may vary in a family."""
         pinned = self.pinned(family)
-        return {name: r for name, r in family.space(self._plan.task).items() if name not in pinned}
+        whole = {**family.space(self._plan.task), **self._options}
+        return {name: r for name, r in whole.items() if name not in pinned}
 
     def complete(self, family: EstimatorFamily, params: Mapping[str, Any]) -> dict[str, Any]:
         """A configuration with the default's constants and the user's values."""
-        return {**family.default(self._plan.task), **params, **self.pinned(family)}
+        options = {name: choice.options[0] for name, choice in self._options.items()}
+        return {**family.default(self._plan.task), **options, **params, **self.pinned(family)}
 
     def note_origin(self, name: str, origin: str) -> None:
         """A proposal was taken up, in this process or before a restart."""
@@ -104,7 +117,7 @@ class Schedule:
                 return self._from_portfolio(name)
         ranked = self._by_rank()
         affordable = [name for name in ranked if self._is_affordable(name, remaining_s)]
-        if not set(affordable) & set(ranked[:LEADERS]):
+        if not set(affordable) & set(ranked[:HOPEFUL]):
             return None  # what would still fit in has shown that it does not help
         queued = [name for name in affordable if self._queues[name]]
         tunable = [name for name in affordable[:LEADERS] if self.space(self._families[name])]
@@ -145,10 +158,11 @@ class Schedule:
         return sorted(alive, key=lambda n: (scores[n] is None, sign * (scores[n] or 0.0)))
 
     def _is_affordable(self, name: str, remaining_s: float | None) -> bool:
-        """Whether a trial should end in time; of an unknown family as much as of the slowest known is expected."""
+        """Whether a trial should end in time; of an unknown family a little more than of those known is expected."""
         if remaining_s is None:
             return True
-        usual = self.usual_s(name) or max(self.usual_s(other) for other in self._records)
+        known = [usual for other in self._records if (usual := self.usual_s(other))]
+        usual = self.usual_s(name) or UNKNOWN_COST * float(np.median(known or [0.0]))
         return usual < remaining_s
 
     def _draw(self, names: Sequence[str], number: int) -> str:
@@ -158,12 +172,18 @@ class Schedule:
         return str(rng.choice(np.array(names), p=weights / weights.sum()))
 
     def _portfolio(self, family: EstimatorFamily) -> list[tuple[int, dict[str, Any]]]:
-        """Distinct configurations of the family's space, the default first."""
+        """Distinct configurations of the family's space, the default first; the options take turns."""
         space = self.space(family)
-        default = family.default(self._plan.task)
+        default = self.complete(family, {})
         entries: list[dict[str, Any]] = []
-        for changes in ({}, *family.portfolio(self._plan.task)):
-            params = {name: value for name, value in {**default, **changes}.items() if name in space}
+        changed = list(family.portfolio(self._plan.task))
+        for turn, changes in enumerate([{}] * self._n_turns() + changed):
+            options = {name: choice.options[turn % len(choice.options)] for name, choice in self._options.items()}
+            whole = {**default, **options, **changes}
+            params = {name: value for name, value in whole.items() if name in space}
             if params not in entries:
                 entries.append(params)
         return list(enumerate(entries))
+
+    def _n_turns(self) -> int:
+        return max((len(choice.options) for choice in self._options.values()), default=1)

@@ -26,6 +26,7 @@ from studio.automl.repeats import repeat_leaders
 from studio.automl.result import Observer, SearchResult, TrialState
 from studio.automl.schedule import Schedule
 from studio.automl.spaces import FloatRange, IntRange, Range, Space
+from studio.automl.targets import fit_options
 from studio.automl.trials import PastTrial, Started, TrialFacts
 from studio.evaluation.metrics import direction_of
 
@@ -75,7 +76,7 @@ def search(
     plan = problem.plan  # a task may be searched as another one
     _log_problem(problem, observer)
     read = time.monotonic()
-    schedule = Schedule(families, plan, problem.metric)
+    schedule = Schedule(families, plan, problem.metric, fit_options(plan.task, problem.y))
     spaces = {family.name: schedule.space(family) for family in families}
     studies = Studies(work_folder / "journal.log", plan, problem, spaces, observer)
     with Campaign(problem, families, schedule, studies, observer, work_folder, deadline) as campaign:

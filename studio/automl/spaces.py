@@ -19,6 +19,10 @@ class IntRange:
         """Whether the search may come up with the value."""
         return isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
 
+    def in_words(self) -> str:
+        """What it holds, for a message."""
+        return f"a whole number from {self.low} to {self.high}"
+
 
 @dataclass(frozen=True)
 class FloatRange:
@@ -33,6 +37,10 @@ class FloatRange:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return is_number and self.low <= value <= self.high
 
+    def in_words(self) -> str:
+        """What it holds, for a message."""
+        return f"a number from {self.low:g} to {self.high:g}"
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -43,6 +51,10 @@ class Choice:
     def holds(self, value: Any) -> bool:
         """Whether the search may come up with the value."""
         return value in self.options
+
+    def in_words(self) -> str:
+        """What it holds, for a message."""
+        return f"one of {', '.join(map(str, self.options))}"
 
 
 Range = IntRange | FloatRange | Choice

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from studio.automl.assembly import Part, assemble
+from studio.automl.calibration import Calibration
 from studio.automl.fitting import Configuration, Fitter, FoldFit
 from studio.automl.pipeline import Member, build_pipeline
 from studio.automl.problem import Problem
@@ -100,6 +101,7 @@ class AssembleTask:
     """Build and evaluate the final model; ``soft_deadline`` is when it should leave out what it can."""
 
     parts: Sequence[Part]
+    calibration: Calibration
     soft_deadline: float | None
 
 
@@ -258,7 +260,7 @@ class _Server:
         return task.number
 
     def _assemble(self, task: AssembleTask) -> None:
-        final = assemble(self.problem, task.parts, task.soft_deadline)
+        final = assemble(self.problem, task.parts, task.calibration, task.soft_deadline)
         write_whole(final_path(self.folder), lambda file: pickle.dump(final, file, protocol=5))
 
     def _explain(self, task: ExplainTask) -> ShapTotals:
@@ -277,4 +279,8 @@ def _finite(outputs: FloatArray) -> FloatArray:
 def _mean_learned(found: Sequence[Mapping[str, float]], configuration: Configuration) -> dict[str, Any]:
     """Mean over the folds, whole where the hyperparameter is; the user's own values stay."""
     names = {name for fold in found for name in fold} - configuration.pinned
-    return {name: max(1, round(float(np.mean([fold[name] for fold in found if name in fold])))) for name in names}
+    values = {name: [fold[name] for fold in found if name in fold] for name in sorted(names)}
+    return {
+        name: float(np.mean(all_)) if isinstance(all_[0], float) else max(1, round(float(np.mean(all_))))
+        for name, all_ in values.items()
+    }

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from studio.automl.allowances import MAX_MEMBERS
+from studio.automl.calibration import Calibration, calibrate
 from studio.automl.campaign import Campaign
 from studio.automl.ensemble import blend_candidates
 from studio.automl.tasks import models_path, outputs_path
@@ -74,6 +75,36 @@ def weigh(campaign: Campaign, candidates: Sequence[PastTrial], until: float | No
     if not found.helps or not is_better(problem.metric, score, scores[single]):
         return alone
     return weights, _number(score)
+
+
+def calibrate_blend(campaign: Campaign, weights: Mapping[int, float], score: float) -> tuple[Calibration, float]:
+    """What the metric gains by doing to the blend's probabilities, and the score with it."""
+    problem = campaign.problem
+    if not problem.n_classes:
+        return Calibration(), score
+    blend = mix({number: unseen_outputs(campaign, number) for number in weights}, weights)
+    seed, scored = problem.plan.validation.random_state, problem.scored
+    rows = np.arange(len(scored))
+    if len(rows) > MAX_WEIGHING_ROWS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, MAX_WEIGHING_ROWS, replace=False))
+    found = calibrate(
+        blend[rows],
+        problem.y[scored[rows]],
+        lambda outputs, part: problem.score(outputs, scored[rows[part]]),
+        problem.metric,
+        seed,
+    )
+    if found == Calibration():
+        return found, score
+    if found.scales is None:
+        campaign.observer.log("info", f"[Training] calibrated with temperature {found.temperature:.3g}")
+    else:
+        text = ", ".join(
+            f"{label} {scale:.3g}" for label, scale in zip(problem.labels or (), found.scales, strict=True)
+        )
+        campaign.observer.log("info", f"[Training] decides by probabilities times {text}")
+    adjusted = found.adjust(blend) * np.array(found.scales or 1.0)
+    return found, _number(problem.score(adjusted, scored))
 
 
 def refittable(campaign: Campaign, weights: Mapping[int, float]) -> list[int]:

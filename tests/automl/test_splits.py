@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from studio.automl.plan import Validation
-from studio.automl.splits import CROSS_VALIDATED_ROWS, make_folds, split_rows
+from studio.automl.splits import CROSS_VALIDATED_ROWS, make_folds, make_repeats, split_rows
 from studio.errors import TooFewRows
 
 
@@ -80,3 +80,22 @@ def test_large_tables_have_one_holdout():
     ((train, validation),) = make_folds(Validation(), split)
     np.testing.assert_array_equal(train, split.train)
     np.testing.assert_array_equal(validation, split.validation)
+
+
+def test_small_tables_have_their_folds_drawn_anew():
+    strata = np.repeat([0, 1], [270, 30])
+    split = split_rows(Validation(), 300, strata=strata)
+    folds = make_folds(Validation(), split, strata=strata)
+    repeats = make_repeats(Validation(), split, strata=strata)
+    assert len(repeats) == 3
+    for repeat in repeats:
+        np.testing.assert_array_equal(np.sort(np.concatenate([v for _, v in repeat])), split.development)
+        assert repeat[0][1].tolist() != folds[0][1].tolist()
+    assert repeats[0][0][1].tolist() != repeats[1][0][1].tolist()
+
+
+def test_one_holdout_and_rows_that_stay_together_are_not_drawn_anew():
+    assert make_repeats(Validation(), split_rows(Validation(), 2 * CROSS_VALIDATED_ROWS)) == ()
+    times = np.arange(100.0)
+    by_time = Validation(split="time")
+    assert make_repeats(by_time, split_rows(by_time, 100, times=times)) == ()
