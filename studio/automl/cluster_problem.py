@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from studio.automl.calibration import Calibration
 from studio.automl.columns import ColumnReader
 from studio.automl.plan import Plan
 from studio.automl.preprocessing import Encoder, choose_encoding
@@ -31,7 +32,9 @@ class ClusterProblem(Problem):
         labels = outputs.astype(np.int64)
         return score_clusters(self.points[rows], labels, random_state=seed, names=(self.metric,))[self.metric]
 
-    def predictions(self, rows: IntArray, outputs: FloatArray) -> SplitPrediction:
+    def predictions(
+        self, rows: IntArray, outputs: FloatArray, calibration: Calibration | None = None
+    ) -> SplitPrediction:
         """Clusters of some rows; nobody knows the true ones."""
         return SplitPrediction(self.rows[rows], np.full(len(rows), np.nan), outputs, None)
 

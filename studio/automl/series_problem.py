@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from studio.automl.calibration import Calibration
 from studio.automl.columns import ColumnReader
 from studio.automl.plan import Plan
 from studio.automl.problem import FloatArray, IntArray, Problem, check_table, choose_features
@@ -62,7 +63,9 @@ class SeriesProblem(Problem):
         predicted = cells.forecast(outputs)
         return score_forecasts(self.metric, self.truth[rows], predicted, len(self.features), self.naive_errors[rows])
 
-    def predictions(self, rows: IntArray, outputs: FloatArray) -> SplitPrediction:
+    def predictions(
+        self, rows: IntArray, outputs: FloatArray, calibration: Calibration | None = None
+    ) -> SplitPrediction:
         """Forecasts of some rows, as they are evaluated and kept."""
         forecasts = self.cells.take(rows).forecast(outputs)
         return SplitPrediction(
