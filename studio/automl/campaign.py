@@ -15,13 +15,14 @@ from studio.automl.result import Observer, Trial, TrialState
 from studio.automl.schedule import Schedule
 from studio.automl.tasks import FoldReport, TrialOutcome, TrialTask, make_server, models_path, outputs_path
 from studio.automl.trials import PastTrial, Started, TrialFacts, TrialStore
-from studio.automl.workers import Event, WorkerPool
+from studio.automl.workers import TOO_LONG, Event, WorkerPool
 from studio.errors import SearchPaused
 from studio.evaluation.metrics import is_better
 
 MAX_PARALLEL = 8
 SOFT_SHARE = 0.3  # of the remaining time a trial may grow for
 HARD_SHARE = 0.6  # of the remaining time after which it is killed
+TIME_OVER = "the time for trials was over"
 PROGRESS_S = 1.0  # between two words on the progress where no trial has ended
 KEPT_MODELS = 8  # of the best trials, whose fold models stay on disk
 KEPT_BAGS = 25  # of those whose fold models are their final fit
@@ -304,8 +305,12 @@ class Campaign:
         """End the trials that are under way when the search is over."""
         for worker, running in list(self._running.items()):
             self.pool.kill(worker)
-            self._end(running, TrialState.PRUNED, None, TrialFacts(message="the time for trials was over"))
+            self._end(running, TrialState.PRUNED, None, TrialFacts(message=TIME_OVER))
         self._running.clear()
+
+    def has_run_out_of_time(self) -> bool:
+        """Whether no trial has ended but those that time ended."""
+        return all(past.facts.message in (TIME_OVER, TOO_LONG) for past in self.trials.values())
 
     def _forget_old_models(self) -> None:
         for rank, past in enumerate(self.ranked()):

@@ -1,11 +1,13 @@
 """From the trials to the final model: weigh, refit, assemble, whatever the time that is left allows."""
 
+import contextlib
 import pickle
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from studio.automl.assembly import Final, Part
+from studio.automl.baseline import baseline_result, beats_baseline, has_baseline
 from studio.automl.calibration import Calibration
 from studio.automl.campaign import Campaign
 from studio.automl.problem import column_types_of
@@ -13,10 +15,27 @@ from studio.automl.result import SearchResult, Trial, TrialState
 from studio.automl.shap_importance import explain_final
 from studio.automl.tasks import AssembleTask, RefitTask, final_path, models_path, outputs_path, refit_path
 from studio.automl.trials import PastTrial
-from studio.automl.weighing import calibrate_blend, choose_members, draws_of, is_bagged, refittable, rescale
+from studio.automl.weighing import (
+    calibrate_blend,
+    choose_members,
+    draws_of,
+    is_bagged,
+    mix,
+    refittable,
+    rescale,
+    unseen_outputs,
+)
+from studio.automl.workers import TOO_LONG
 from studio.errors import NoSuccessfulTrial
 
+LEAST_FOR_INTERVALS_S = 2.0
+HASTY_S = 2.0  # of grace for the evaluation of what is left to take
+NO_BETTER = "no model is better than one that learns nothing from the features"
 GRACE_S = 0.02  # share of the budget the assembly may overrun before it is killed
+
+
+class _OutOfTime(Exception):
+    """The time that is left is too short for what was found; the message says what for."""
 
 
 def finish(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
@@ -28,20 +47,52 @@ def finish(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
     Raises:
         NoSuccessfulTrial: No trial may win, or the winner could not be put together.
     """
+    if campaign.best is None:
+        return _answer_without_trials(campaign, seconds)
+    campaign.observer.phase("evaluation", 0.0, "fitting the best candidates on all rows")
+    weights, score = choose_members(campaign)
+    if not _is_of_use(campaign, weights):
+        return _fall_back(campaign, seconds, NO_BETTER)
+    try:
+        return _finish_with(campaign, weights, score, seconds)
+    except _OutOfTime as error:
+        return _finish_in_haste(campaign, seconds, str(error))
+
+
+def _finish_in_haste(campaign: Campaign, seconds: dict[str, float], reason: str) -> SearchResult:
+    """The best candidate's fold models as they are, or the baseline where they cannot be evaluated in time either."""
+    kept = (past for past in campaign.ranked() if models_path(campaign.folder, past.number).exists())
+    past = next(kept, None)
+    if past is not None:
+        campaign.observer.log(
+            "warning", f"[Evaluation] {reason}; the best candidate's fold models are taken as they are"
+        )
+        with contextlib.suppress(_OutOfTime):
+            return _finish_with(campaign, {past.number: 1.0}, past.score or 0.0, seconds, is_hasty=True)
+    return _fall_back(campaign, seconds, reason)
+
+
+def _finish_with(
+    campaign: Campaign, weights: dict[int, float], score: float, seconds: dict[str, float], *, is_hasty: bool = False
+) -> SearchResult:
+    """Fit and evaluate a blend.
+
+    Args:
+        is_hasty: Fit nothing anew, and let the evaluation alone overrun the time a little.
+
+    Raises:
+        _OutOfTime: There is no time for that.
+    """
     started = time.monotonic()
     observer, problem = campaign.observer, campaign.problem
-    best = campaign.best
-    if best is None:
-        raise _no_successful_trial(campaign)
-    observer.phase("evaluation", 0.0, "fitting the best candidates on all rows")
-    weights, score = choose_members(campaign)
-    usable = _refit(campaign, weights)
+    fold_models = {number: (models_path(campaign.folder, number),) for number in weights}
+    usable = fold_models if is_hasty else _refit(campaign, weights)
     if set(usable) != set(weights):
         weights, score = rescale(campaign, weights, usable)
     _log_blend(campaign, weights)
     observer.phase("evaluation", 0.6, "evaluating the model")
     calibration, score = calibrate_blend(campaign, weights, score)
-    final = _assemble(campaign, weights, usable, calibration)
+    final = _assemble(campaign, weights, usable, calibration, HASTY_S if is_hasty else 0.0)
     winner, trials = _describe(campaign, weights, score)
     _log_result(campaign, winner, final)
     shap = explain_final(campaign)
@@ -67,6 +118,36 @@ def finish(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
         peak_memory_mb=campaign.pool.peak_bytes / 2**20,
         shap=shap,
     )
+
+
+def _is_of_use(campaign: Campaign, weights: Mapping[int, float]) -> bool:
+    """Whether what was chosen should not give way to the baseline; an algorithm that was asked for never does."""
+    if beats_baseline(campaign.problem, mix({number: unseen_outputs(campaign, number) for number in weights}, weights)):
+        return True
+    if campaign.problem.plan.algorithm == "auto":
+        return False
+    campaign.observer.log("warning", f"[Evaluation] {NO_BETTER}")
+    return True
+
+
+def _answer_without_trials(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
+    """The baseline where time alone is to blame.
+
+    Raises:
+        NoSuccessfulTrial: Trials failed, or keep no limits.
+    """
+    if not campaign.has_run_out_of_time() or not has_baseline(campaign.problem):
+        raise _no_successful_trial(campaign)
+    return _fall_back(campaign, seconds, "the time was over before a model had been fitted")
+
+
+def _fall_back(campaign: Campaign, seconds: dict[str, float], reason: str) -> SearchResult:
+    """The baseline, and why."""
+    campaign.observer.log("warning", f"[Evaluation] {reason}; the version is the baseline, which learns nothing else")
+    trials = tuple(campaign.describe(past) for _, past in sorted(campaign.trials.items()))
+    is_late = campaign.deadline is not None and time.monotonic() > campaign.deadline - LEAST_FOR_INTERVALS_S
+    peak_mb = campaign.pool.peak_bytes / 2**20
+    return baseline_result(campaign.problem, trials, seconds, peak_mb, has_intervals=not is_late)
 
 
 def _no_successful_trial(campaign: Campaign) -> NoSuccessfulTrial:
@@ -108,7 +189,7 @@ def _refit(campaign: Campaign, weights: Mapping[int, float]) -> dict[int, tuple[
         kept = (past.number for past in campaign.ranked() if models_path(campaign.folder, past.number).exists())
         number = next(kept, None)
         if number is None:
-            raise NoSuccessfulTrial("No candidate could be fitted on all rows in the time that was left.")
+            raise _OutOfTime("the time was over before a candidate had been fitted on all rows")
         usable[number] = (models_path(campaign.folder, number),)
     return usable
 
@@ -127,6 +208,7 @@ def _assemble(
     weights: Mapping[int, float],
     usable: Mapping[int, tuple[Path, ...]],
     calibration: Calibration,
+    grace_s: float,
 ) -> Final:
     parts = [
         Part(
@@ -140,7 +222,7 @@ def _assemble(
     hard = None
     if campaign.deadline is not None:
         budget = campaign.problem.plan.budget_s or 60.0
-        hard = max(campaign.deadline + GRACE_S * budget, time.monotonic() + GRACE_S * budget)
+        hard = max(campaign.deadline, time.monotonic()) + max(GRACE_S * budget, grace_s)
     worker = campaign.pool.submit(AssembleTask(parts, calibration, campaign.deadline and campaign.deadline - 0.5), hard)
     while True:
         for event in campaign.pool.poll(1.0):
@@ -148,6 +230,8 @@ def _assemble(
                 with open(final_path(campaign.folder), "rb") as file:
                     final: Final = pickle.load(file)  # noqa: S301 - written by this search a moment ago
                 return final
+            if event.worker == worker and event.value == TOO_LONG and has_baseline(campaign.problem):
+                raise _OutOfTime("the time was over before the model had been evaluated")
             if event.worker == worker:
                 raise NoSuccessfulTrial(f"The final model could not be evaluated: {event.value}.")
 

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from studio.automl.calibration import Calibration
 from studio.automl.columns import Cells, ColumnReader
-from studio.automl.preprocessing import Encoder
+from studio.automl.preprocessing import Encoder, NoColumns
 from studio.automl.series_reader import SeriesCells, SeriesReader
 from studio.automl.targets import LogTarget
 
@@ -29,7 +29,7 @@ class Member:
         target: What turns the estimator's outputs into numbers where it was fitted on logarithms, None elsewhere.
     """
 
-    encoder: Encoder
+    encoder: Encoder | NoColumns
     estimator: Any
     present: npt.NDArray[np.int64]
     n_classes: int

@@ -113,6 +113,21 @@ class Encoder(BaseEstimator):  # type: ignore[misc]
         self.categorical_ = list(range(first, first + len(category_sources))) if is_native else []
 
 
+class NoColumns:
+    """Encodes rows as one column of zeros, for what learns from no column."""
+
+    sources_ = np.zeros(1, dtype=np.int64)
+
+    def transform(self, cells: Cells) -> FloatArray:
+        """Of shape (n_rows, 1)."""
+        return np.zeros((len(cells.values), 1))
+
+
+def telling_columns(cells: Cells) -> set[int]:
+    """Positions of the input columns that tell rows apart; texts always count as such."""
+    return {*cells.sources[np.concatenate(_useful(cells))].tolist(), *cells.text_sources}
+
+
 def _useful(cells: Cells) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Number cells and category cells that are not the same in every training row."""
     values = cells.values

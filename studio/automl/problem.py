@@ -11,6 +11,7 @@ import pandas as pd
 
 from studio.automl.calibration import Calibration
 from studio.automl.columns import Cells, ColumnReader, read_numbers, read_stamps, read_text
+from studio.automl.findings import name_rare, name_silent
 from studio.automl.plan import Plan
 from studio.automl.result import SplitPrediction
 from studio.automl.splits import Folds, Split, make_folds, make_repeats, split_rows
@@ -232,7 +233,10 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
     split, folds, repeats = divide_rows(used, plan, y, classes, cells)
     scored = np.sort(np.concatenate([validation for _, validation in folds]))
     n_without = len(frame) - len(rows)
+    labels = None if classes is None else tuple(label_of(value) for value in classes)
     notes = [("warning", f"{n_without} rows without a target were left out")] if n_without else []
+    findings = (name_silent(features, cells.take(split.train)), name_rare(y, labels))
+    notes += [("warning", text) for text in findings if text]
     return Problem(
         plan=plan,
         metric=_choose_metric(plan, y[scored], classes),
@@ -242,7 +246,7 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
         rows=rows,
         y=y,
         classes=classes,
-        labels=None if classes is None else tuple(label_of(value) for value in classes),
+        labels=labels,
         split=split,
         folds=folds,
         repeats=repeats,

@@ -106,6 +106,8 @@ class BlendExplainer:
     def _find_exact(self, member: Member) -> ExactShap | None:
         if member.estimator is None:
             return ExactShap("constant", "probability", lambda X: (np.zeros((*X.shape, 1)), np.ones(1)))
+        if member.target is not None:  # exact values add up to the logarithm
+            return None
         n_predictions = predictions_per_row(self._n_columns, len(self._sampled.values))
         matrix = member.encoder.transform(self._background)
         return find_exact_shap(member.estimator, matrix, n_predictions=n_predictions)

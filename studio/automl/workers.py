@@ -25,6 +25,7 @@ import psutil
 _PR_SET_PDEATHSIG = 1
 _MEGABYTE = 1024 * 1024
 _POLL_S = 0.1
+TOO_LONG = "it took longer than the time that was left"
 
 Serve = Callable[[Any, "Line"], Any]
 
@@ -159,7 +160,7 @@ class WorkerPool:
         for number, worker in list(self._workers.items()):
             if worker.is_busy and worker.deadline is not None and now >= worker.deadline:
                 self._remove(number)
-                events.append(Event(number, "failed", "it took longer than the time that was left"))
+                events.append(Event(number, "failed", TOO_LONG))
         if now - self._watched_at >= _POLL_S:
             self._watched_at = now
             events += self._enforce_memory()

@@ -92,7 +92,8 @@ def test_number_labels_keep_their_type(messy, recorder, tmp_path):
 def test_the_observer_hears_of_everything_in_order(messy, recorder, tmp_path):
     result = search(messy, MESSY, observer=recorder, work_folder=tmp_path)
     assert [trial.number for trial in recorder.trials] == [0, 1, 2, 3]
-    assert all(message.startswith(("[Preprocessing] ", "[Training] ", "[Evaluation] ")) for _, message in recorder.logs)
+    stages = ("[Validation] ", "[Preprocessing] ", "[Training] ", "[Evaluation] ")
+    assert all(message.startswith(stages) for _, message in recorder.logs)
     names = list(dict.fromkeys(name for name, _, _ in recorder.phases))
     assert names == ["data_validation", "preprocessing", "algorithm_search", "evaluation"]
     assert all(0 <= fraction <= 1 for _, fraction, _ in recorder.phases)
@@ -203,7 +204,6 @@ def test_bad_trials_do_not_take_the_search_with_them(toy_family, recorder, tmp_p
         ("raises", "does not fit", 30.0),
         ("dies", "SIGKILL", 30.0),
         ("eats", "memory", 30.0),
-        ("hangs", "longer than the time", 2.0),
     ],
 )
 def test_no_success_at_all_says_why(toy_family, recorder, tmp_path, mood, words, budget_s):
@@ -214,6 +214,15 @@ def test_no_success_at_all_says_why(toy_family, recorder, tmp_path, mood, words,
     )
     with pytest.raises(NoSuccessfulTrial, match=words):
         search(toy_table(), plan, observer=recorder, work_folder=tmp_path)
+    assert set(psutil.Process().children()) <= before
+
+
+def test_a_trial_that_hangs_for_the_whole_time_leaves_the_baseline(toy_family, recorder, tmp_path):
+    before = set(psutil.Process().children())  # services of other tests
+    plan = dataclasses.replace(TOY, hyperparameters={"mood": "hangs"}, budget_s=2.0, max_trials=1)
+    result = search(toy_table(), plan, observer=recorder, work_folder=tmp_path)
+    assert result.algorithm == "baseline"
+    assert "longer than the time" in result.candidates[0].message
     assert set(psutil.Process().children()) <= before
 
 
