@@ -10,6 +10,7 @@ from studio.automl.trials import PastTrial
 
 MAX_MEMBERS = 8  # of a blend
 MAX_FITS = 40  # fitted models in a blend, as each costs time at every prediction
+USUAL_MEMBERS = 5
 REFITTED = 3  # final fits that time is kept for
 REFIT_SHARE = 0.2  # of the budget that may be kept for final fits; what they miss, fold models do
 REPEAT_SHARE = 0.2  # of the budget that leading candidates may be repeated for
@@ -55,7 +56,8 @@ class Allowances:
 
     def repeats_s(self, ranked: Sequence[PastTrial]) -> float:
         """Seconds to keep for the repeats."""
-        wanted = sum(past.facts.duration_s for past in ranked[:MAX_MEMBERS]) * self.n_repeats / self._parallel
+        bagged = [past for past in ranked if self.is_bagged(past.started.family)][:USUAL_MEMBERS]
+        wanted = sum(past.facts.duration_s for past in bagged) * self.n_repeats / self._parallel
         return min(REPEAT_SHARE * self._budget_s, 1.2 * wanted)
 
     def refit_s(self, past: PastTrial) -> float:

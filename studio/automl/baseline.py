@@ -17,6 +17,8 @@ from studio.evaluation.metrics import is_better
 
 NAME = "baseline"
 MAX_TRAIN_ROWS = 10_000
+LEAST_GAIN = 1e-6  # share of a score; rounding makes some of less out of nothing
+TELLING_AREA = 0.6  # below a ROC curve, which chance hardly reaches
 
 
 def fit_baseline(problem: Problem, rows: IntArray) -> Member:
@@ -48,16 +50,19 @@ def has_baseline(problem: Problem) -> bool:
 
 
 def beats_baseline(problem: Problem, outputs: FloatArray) -> bool:
-    """Whether outputs for the scored rows are better than the baseline's, by the metric or by a proper score.
+    """Whether outputs for the scored rows are better than the baseline's, by the metric or in telling rows apart.
 
     To name the commonest class in every row is the best there is by some metrics; a model that also tells which rows
-    are likelier to be another is of more use.
+    are likelier to be of another is of more use.
     """
     if not has_baseline(problem) or problem.is_rolling:
         return True
     own, rows = baseline_outputs(problem), problem.scored
-    asked = [problem, replace(problem, metric="log_loss" if problem.n_classes else "mse")]
-    return any(is_better(each.metric, each.score(outputs, rows), each.score(own, rows)) for each in asked)
+    found, least = problem.score(outputs, rows), problem.score(own, rows)
+    if is_better(problem.metric, found, least):
+        return least is None or found is None or abs(found - least) > LEAST_GAIN * abs(least)
+    area = replace(problem, metric="roc_auc").score(outputs, rows) if problem.n_classes else None
+    return area is not None and area >= TELLING_AREA
 
 
 def baseline_result(

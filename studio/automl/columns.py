@@ -138,6 +138,13 @@ def read_texts(column: "pd.Series[Any]") -> list[str | None]:
     return [read_text(value) for value in column.tolist()]
 
 
+def has_text(column: "pd.Series[Any]") -> npt.NDArray[np.bool_]:
+    """Where a cell is not missing, of shape (n_rows,)."""
+    unique, positions = _distinct(column)
+    found: npt.NDArray[np.bool_] = np.array([*(read_text(value) is not None for value in unique), False])[positions]
+    return found
+
+
 def read_numbers(column: "pd.Series[Any]") -> FloatArray:
     """Numbers of shape (n_rows,); what is none is NaN, infinities too, and huge values are cut."""
     if column.dtype.kind in "iufb" and isinstance(column.dtype, np.dtype):

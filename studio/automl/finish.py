@@ -122,7 +122,8 @@ def _finish_with(
 
 def _is_of_use(campaign: Campaign, weights: Mapping[int, float]) -> bool:
     """Whether what was chosen should not give way to the baseline; an algorithm that was asked for never does."""
-    if beats_baseline(campaign.problem, mix({number: unseen_outputs(campaign, number) for number in weights}, weights)):
+    outputs = {number: unseen_outputs(campaign, number, n_draws=0) for number in weights}  # folds as the baseline's
+    if beats_baseline(campaign.problem, mix(outputs, weights)):
         return True
     if campaign.problem.plan.algorithm == "auto":
         return False

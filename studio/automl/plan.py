@@ -61,6 +61,7 @@ class Plan:
         metric: Metric to optimize; None takes the task's primary one.
         max_trials: Trials at most, None for as many as the budget allows.
         budget_s: Seconds for search, final fit and evaluation together; None for no limit.
+        whole_budget_s: What it was when the search first began, where this call goes on with it; None for the same.
         parallel_trials: Trials at once; None takes what the cores allow, and 1 where ``budget_s`` is None, so
             that a run bounded by trials alone can be repeated.
         ensemble: Whether the best candidates may be blended into one more.
@@ -87,6 +88,7 @@ class Plan:
     metric: str | None = None
     max_trials: int | None = None
     budget_s: float | None = 300.0
+    whole_budget_s: float | None = None
     parallel_trials: int | None = None
     sampler: Literal["tpe", "random", "cmaes", "gp"] = "tpe"
     pruner: Literal["hyperband", "median", "none"] = "median"

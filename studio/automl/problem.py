@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from studio.automl.calibration import Calibration
-from studio.automl.columns import Cells, ColumnReader, read_numbers, read_stamps, read_text
+from studio.automl.columns import Cells, ColumnReader, has_text, read_numbers, read_stamps
 from studio.automl.findings import name_rare, name_silent
 from studio.automl.plan import Plan
 from studio.automl.result import SplitPrediction
-from studio.automl.splits import Folds, Split, make_folds, make_repeats, split_rows
+from studio.automl.splits import Folds, Split, make_folds, make_repeats, split_rows, thin_holdout
 from studio.errors import (
     ConfigIncomplete,
     TargetInFeatures,
@@ -271,8 +271,7 @@ def _read_target(column: "pd.Series[Any]", plan: Plan) -> tuple[IntArray, npt.ND
         if np.ptp(numbers[rows]) == 0:
             raise _untrainable(plan, f"is {numbers[rows][0]:g} in every row; there is nothing to learn")
         return rows, numbers[rows], None
-    present = column.notna().to_numpy() & np.array([read_text(value) is not None for value in column.tolist()])
-    rows = np.flatnonzero(present)
+    rows = np.flatnonzero(column.notna().to_numpy() & has_text(column))
     _check_count(len(rows), column, "value")
     codes, classes = _class_codes(column.iloc[rows])
     if len(classes) < 2:
@@ -326,6 +325,8 @@ def divide_rows(
     if plan.preprocessing.handle_missing == "drop":
         split = _drop_gaps(split, cells)
     folds = make_folds(settings, split, strata=strata, groups=groups)
+    budget_s = plan.whole_budget_s or plan.budget_s
+    folds = thin_holdout(folds, cells.values.shape[1], budget_s, settings.random_state)
     return split, folds, make_repeats(settings, split, strata=strata)
 
 

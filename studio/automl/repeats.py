@@ -1,5 +1,7 @@
-"""On small tables the leading candidates are fitted on folds drawn anew: the choice among them hangs less on luck, and
-their models together make a steadier final one."""
+"""On small tables the leading bagged candidates are fitted on folds drawn anew.
+
+The choice among them then hangs less on luck, and their models together make a steadier final one.
+"""
 
 import time
 from collections.abc import Callable
@@ -7,7 +9,7 @@ from collections.abc import Callable
 from studio.automl.campaign import Campaign
 from studio.automl.tasks import RepeatTask, outputs_path
 from studio.automl.trials import PastTrial
-from studio.automl.weighing import MAX_CANDIDATES, draws_of, weigh
+from studio.automl.weighing import MAX_CANDIDATES, draws_of, is_bagged, weigh
 from studio.errors import SearchPaused
 
 MAX_REPEATED = 8
@@ -59,8 +61,11 @@ def _plan_repeats(campaign: Campaign) -> list[tuple[PastTrial, int]]:
     if not campaign.allowances.n_repeats or not ranked:
         return []
     weights, _ = weigh(campaign, ranked[:MAX_CANDIDATES], None)
-    leaders = [campaign.trials[number] for number in weights]
-    leaders += [past for past in ranked[:LEADERS] if past not in leaders]
+    bagged = [past for past in ranked if is_bagged(campaign, past.number)]
+    leaders = [past for past in bagged if past.number in weights]
+    leaders += [past for past in bagged[:LEADERS] if past not in leaders]
+    if not leaders:
+        return []
     del leaders[MAX_REPEATED:]
     planned = [
         (past, draw)

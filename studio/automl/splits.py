@@ -13,6 +13,8 @@ IntArray = npt.NDArray[np.int64]
 Folds = list[tuple[IntArray, IntArray]]
 
 CROSS_VALIDATED_ROWS = 10_000  # from here on one holdout is sharp enough and lets more candidates be tried
+CELLS_PER_S = 100_000  # of a budget: cells candidates are compared on at most; final fits take every row
+LEAST_CELLS = 2_000_000
 REPEATS = ((1_500, 3), (4_000, 2), (CROSS_VALIDATED_ROWS, 1))  # by rows at most: how often folds are drawn anew
 
 
@@ -94,6 +96,28 @@ def make_folds(
             shuffled = shuffled[np.argsort(strata[shuffled], kind="stable")]
         fold_of = np.arange(len(rows)) % n_folds
     return [(np.sort(shuffled[fold_of != fold]), np.sort(shuffled[fold_of == fold])) for fold in range(n_folds)]
+
+
+def thin_holdout(folds: Folds, n_columns: int, budget_s: float | None, random_state: int) -> Folds:
+    """One holdout of a table that is too large for its budget, with fewer rows.
+
+    Many candidates on some of the rows tell more than few on all.
+
+    Args:
+        n_columns: Columns of the table.
+        budget_s: None leaves all rows.
+    """
+    if budget_s is None or len(folds) > 1:
+        return folds
+    limit = int(max(LEAST_CELLS, CELLS_PER_S * budget_s)) // max(1, n_columns)
+    n_rows = sum(len(rows) for rows in folds[0])
+    if n_rows <= limit:
+        return folds
+    rng = np.random.default_rng(random_state)
+    train, validation = (
+        np.sort(rng.choice(rows, max(1, len(rows) * limit // n_rows), replace=False)) for rows in folds[0]
+    )
+    return [(train, validation)]
 
 
 def make_repeats(settings: Validation, split: Split, *, strata: IntArray | None = None) -> tuple[Folds, ...]:

@@ -17,18 +17,20 @@ from studio.evaluation.metrics import is_better
 FloatArray = npt.NDArray[np.float64]
 
 MAX_CANDIDATES = 25
-LEAST_REPEATED = 3  # candidates that a blend can be made of without the others
 MAX_WEIGHING_ROWS = 20_000
 
 
 def choose_members(campaign: Campaign) -> tuple[dict[int, float], float]:
     """Weights of the candidates whose final fit fits into the time that is left, and the score of their blend.
 
-    Where some were repeated on other folds, those alone compete: the others' scores may be luck.
+    Of the bagged ones those alone compete that were repeated on other folds, if any were: the others' scores may be
+    luck.
     """
-    ranked = campaign.ranked()
-    repeated = [past for past in ranked if draws_of(campaign, past.number)]
-    pool = (repeated if len(repeated) >= LEAST_REPEATED else ranked)[:MAX_CANDIDATES]
+    pool = campaign.ranked()
+    repeated = {past.number for past in pool if draws_of(campaign, past.number)}
+    if repeated:
+        pool = [past for past in pool if past.number in repeated or not is_bagged(campaign, past.number)]
+    pool = pool[:MAX_CANDIDATES]
     weigh_until = None
     if campaign.deadline is not None:
         weigh_until = time.monotonic() + 0.1 * max(0.0, campaign.deadline - time.monotonic())
@@ -136,10 +138,14 @@ def draws_of(campaign: Campaign, number: int) -> int:
     return sum(outputs_path(campaign.folder, number, draw).exists() for draw in draws)
 
 
-def unseen_outputs(campaign: Campaign, number: int) -> FloatArray:
-    """Outputs for the scored rows by models that had not seen them: the mean over the repeats."""
-    draws = range(draws_of(campaign, number) + 1)
-    found = [np.load(outputs_path(campaign.folder, number, draw)) for draw in draws]
+def unseen_outputs(campaign: Campaign, number: int, n_draws: int | None = None) -> FloatArray:
+    """Outputs for the scored rows by models that had not seen them: the mean over the folds and their repeats.
+
+    Args:
+        n_draws: How many of the repeats count; None for all.
+    """
+    n_draws = draws_of(campaign, number) if n_draws is None else n_draws
+    found = [np.load(outputs_path(campaign.folder, number, draw)) for draw in range(n_draws + 1)]
     mean: FloatArray = np.mean(found, axis=0)
     return mean
 

@@ -47,9 +47,10 @@ def test_features_that_tell_nothing_end_in_the_baseline(recorder, tmp_path, task
     y = np.array(["no", "no", "yes"])[np.arange(60) % 3] if task == "classification" else np.arange(60.0)
     frame = table(a=None, b="p", y=y)
     types = TYPES if task == "classification" else {**TYPES, "y": "number"}
-    plan = dataclasses.replace(PLAN, task=task, column_types=types)
+    plan = dataclasses.replace(PLAN, task=task, column_types=types, compute_shap=True)
     result = search(frame, plan, observer=recorder, work_folder=tmp_path)
     assert result.algorithm == "baseline"
+    assert result.shap.reason == "the baseline learns from no column"
     predicted = check(result, frame)
     assert len(set(predicted)) == 1
     logs = [text for _, text in recorder.logs]
@@ -77,7 +78,9 @@ def test_a_budget_for_no_fit_gives_the_baseline(recorder, tmp_path, task):
     plan = dataclasses.replace(plan, budget_s=0.01, max_trials=None)
     result = search(frame, plan, observer=recorder, work_folder=tmp_path)
     assert result.algorithm == "baseline"
-    check(result, frame)
+    predicted = check(result, frame)
+    assert result.importances == {}
+    assert task == "time_series" or len(set(predicted)) == 1
     assert any("the time was over before a model had been fitted" in text for _, text in recorder.logs)
 
 
@@ -113,3 +116,18 @@ def test_a_class_that_no_part_but_training_has_is_no_error(recorder, tmp_path):
     result = search(frame, PLAN, observer=recorder, work_folder=tmp_path)
     check(result, frame)
     assert result.metrics["test"]["roc_auc"] is None
+
+
+@pytest.mark.parametrize(("metric", "commonest"), [("accuracy", "no"), ("recall", "yes")])
+def test_a_model_that_names_the_commonest_class_alone_is_of_use_where_it_ranks_rows(
+    recorder, tmp_path, metric, commonest
+):
+    rng = np.random.default_rng(0)
+    frame = table(400)
+    is_other = rng.random(400) < np.where(frame["a"] > 1, 0.4, 0.02)
+    other = {"no": "yes", "yes": "no"}[commonest]
+    frame["y"] = np.where(is_other, other, commonest)
+    plan = dataclasses.replace(PLAN, metric=metric)
+    result = search(frame, plan, observer=recorder, work_folder=tmp_path)
+    assert result.algorithm != "baseline"
+    check(result, frame)

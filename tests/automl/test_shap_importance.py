@@ -50,6 +50,22 @@ def test_otherwise_there_is_none(messy, recorder, tmp_path):
     assert search(messy, plan, observer=recorder, work_folder=tmp_path).shap is None
 
 
+def test_a_target_learned_as_a_logarithm_is_explained_as_itself(recorder, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(200, 2)), columns=["a", "b"])
+    frame["y"] = np.exp(frame["a"])
+    plan = dataclasses.replace(
+        MESSY,
+        task="regression",
+        column_types=dict.fromkeys("aby", "number"),
+        hyperparameters={"target_transform": "log"},
+        max_trials=1,
+    )
+    found = search(frame, plan, observer=recorder, work_folder=tmp_path).shap
+    assert (found.explainer, found.output) == ("permutation", "prediction")
+    assert found.shares["a"] > found.shares["b"]
+
+
 def test_each_of_several_classes_has_its_own(messy, recorder, tmp_path):
     messy["y"] = np.where(messy["word"] == "red", "r", np.where(messy["word"] == "blue", "b", "other"))
     plan = dataclasses.replace(MESSY, parallel_trials=2)

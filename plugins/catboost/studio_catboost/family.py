@@ -71,6 +71,7 @@ class CatBoost(EstimatorFamily):
     cost = 45
     categories = "native"
     accepts_missing = True
+    is_bagged = True
 
     def space(self, task: str) -> Space:
         return {

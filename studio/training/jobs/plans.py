@@ -39,6 +39,7 @@ def plan_of(run: TrainingRun, task: str, columns: Iterable[Column], *, budget_s:
         metric=wanted["metric"],
         max_trials=wanted["max_trials"],
         budget_s=budget_s,
+        whole_budget_s=wanted["time_budget_seconds"],
         parallel_trials=wanted["parallel_trials"],
         sampler=wanted["sampler"],
         pruner=wanted["pruner"],
