@@ -1,5 +1,6 @@
-"""Inserts that may meet themselves: the same row written twice, or by two processes at once."""
+"""Inserts that may meet themselves: the same row written twice, or by two processes at once, or an id drawn twice."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import literal
@@ -23,3 +24,17 @@ def insert_unless_there(db: Session, table: type[Row], **values: Any) -> bool:
     dialect = sqlite if db.get_bind().dialect.name == "sqlite" else postgresql
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
     return db.execute(statement.returning(literal(1))).first() is not None
+
+
+def unused_id(db: Session, table: type[Row], make: Callable[[], str]) -> str:
+    """An id no row of a table has: short random ones come twice sooner than one would think.
+
+    Args:
+        db: Open session.
+        table: Of which table; its key is the id alone.
+        make: Makes an id.
+    """
+    made = make()
+    while db.get(table, made) is not None:
+        made = make()
+    return made

@@ -14,6 +14,7 @@ from studio.training_metrics.schemas import (
     FeatureImportanceOut,
     HyperparametersOut,
     ImportanceQuery,
+    LogLineOut,
     LogQuery,
     RunQuery,
     SubjectQuery,
@@ -73,8 +74,8 @@ def get_hyperparameters(ctx: Context, query: dict[str, Any], model_id: str) -> s
 
 @endpoint(
     bp, "training_metrics.logs_download", "GET", f"{PATH}/logs/download",
-    needs="model:read or organization:viewer", query=DownloadQuery(), media_types=LOG_TYPES,
-    aliases=(f"{ALIAS}/logs/download",),
+    needs="model:read or organization:viewer", query=DownloadQuery(), returns=LogLineOut(), is_list=True,
+    media_types=LOG_TYPES, aliases=(f"{ALIAS}/logs/download",),
 )  # fmt: skip
 def download_log(ctx: Context, query: dict[str, Any], model_id: str) -> Download:
     """Download the whole log of a run."""

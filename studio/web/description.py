@@ -104,8 +104,9 @@ def _success(operation: Operation) -> dict[str, Any]:
         if operation.returns_or is not None:
             schema = {"oneOf": [operation.returns, operation.returns_or]}
         answer["content"] = {JSON: {"schema": schema}}
-    elif operation.status != 204:
-        answer["content"] = {kind: {"schema": {"type": "string"}} for kind in operation.media_types}
+    if operation.status != 204:
+        for kind in operation.media_types:
+            answer.setdefault("content", {}).setdefault(kind, {"schema": {"type": "string"}})
     for kind in operation.renders:
         binary = {"type": "string", "format": "binary"}
         answer.setdefault("content", {})[kind] = {"schema": binary}

@@ -30,7 +30,7 @@ class Operation:
         query: Schema of the parameters.
         body: Schema of a JSON body.
         form: Schema of a multipart body, where one is taken.
-        returns: Schema of the answer; None answers no body, or what the view itself makes.
+        returns: Schema of the answer in JSON; None answers no body, or what the view itself makes.
         returns_or: Schema of another form the answer can be asked for in; ``returns`` lets it through.
         is_list: True when the answer is a bare list.
         location: Template of ``Location``, filled from the answer.

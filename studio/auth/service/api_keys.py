@@ -12,6 +12,7 @@ from studio.auth.service.revocations import revoke_refresh_tokens
 from studio.auth.tables import ApiKeyRow, RefreshTokenRow
 from studio.backends.stores import Stores
 from studio.clock import format_time
+from studio.db.inserting import unused_id
 from studio.domain.identifiers import is_id, new_id
 from studio.domain.pages import Page
 from studio.errors import ApiKeyNotFound, InvalidInput
@@ -57,7 +58,7 @@ def create_api_key(
     now = stores.now()
     secret = secrets.token_urlsafe(24)
     row = ApiKeyRow(
-        id=new_id("key"), organization=stores.organization, name=name,
+        id=unused_id(stores.db, ApiKeyRow, lambda: new_id("key")), organization=stores.organization, name=name,
         service_account=service_account or new_id("service_account"), secret_hash=hash_of(secret),
         permissions=list(dict.fromkeys(permissions)), expires_at=now + timedelta(days=expires_in_days),
         last_used_at=None, created_at=now, created_by=stores.actor.user_id or "",

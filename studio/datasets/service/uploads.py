@@ -18,6 +18,7 @@ from studio.datasets.service.reading_apart import read_table
 from studio.datasets.service.removal import OpenApart, give_up, remove_rest
 from studio.datasets.service.uploaders import name_process
 from studio.datasets.tables import DatasetRow
+from studio.db.inserting import unused_id
 from studio.domain.datasets import Dataset, DatasetSource, SourceType, folder_of
 from studio.domain.identifiers import new_id
 from studio.errors import BackendDown, TooLarge
@@ -89,10 +90,10 @@ def _work_folder(stores: Stores) -> contextlib.AbstractContextManager[Path]:
 def _take_in(stores: Stores, path: Path, folder: Path, source: DatasetSource, name: str, description: str) -> Dataset:
     typed, original = folder / "table.parquet", folder / "original"
     table = ingest(path, typed, original=original, max_bytes=stores.config.dataset_limit_bytes, read=read_table)
-    row = _row_of(stores, table, source, name, description)
-    dataset_id, uploader = row.id, row.uploader
     with stores.open_apart(write=True) as apart:
+        row = _row_of(apart, table, source, name, description)
         apart.db.add(row)
+    dataset_id, uploader = row.id, row.uploader
     try:
         place = folder_of(dataset_id)
         stores.files.put(f"{place}/original.{table.format}", _pieces(stores, dataset_id, original))
@@ -111,7 +112,7 @@ def _take_in(stores: Stores, path: Path, folder: Path, source: DatasetSource, na
 
 def _row_of(stores: Stores, table: Table, source: DatasetSource, name: str, description: str) -> DatasetRow:
     return DatasetRow(
-        id=new_id("dataset"),
+        id=unused_id(stores.db, DatasetRow, lambda: new_id("dataset")),
         organization=stores.organization,
         name=name,
         description=description,

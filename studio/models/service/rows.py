@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from studio.backends.stores import Stores
 from studio.datasets import service as datasets
+from studio.db.inserting import unused_id
 from studio.domain import model_config
 from studio.domain.identifiers import is_id, new_id
 from studio.domain.model_records import Model, ModelStatus, Visibility
@@ -66,7 +67,8 @@ def new_row(
     """The row of a new draft of the caller's, not added yet."""
     now = stores.now()
     return ModelRow(
-        id=new_id("model"), organization=stores.organization, name=name, description=description,
+        id=unused_id(stores.db, ModelRow, lambda: new_id("model")),
+        organization=stores.organization, name=name, description=description,
         search_text=search_text_of(name, description), model_type=model_type, task_type=task_type,
         status=str(ModelStatus.DRAFT), visibility=str(Visibility.ORG), config=dict(config), settings={}, version=1,
         metrics={}, created_at=now, updated_at=now, created_by=stores.actor.user_id or "",

@@ -12,6 +12,7 @@ from studio.automl.problem import check_target
 from studio.automl.series_rows import check_series
 from studio.backends.stores import Stores
 from studio.datasets import service as datasets
+from studio.db.inserting import unused_id
 from studio.domain import model_config
 from studio.domain.datasets import DatasetLink
 from studio.domain.identifiers import new_run_id
@@ -234,7 +235,7 @@ def _new_row(
     dataset = datasets.get_dataset(stores, model.dataset.dataset_id)
     now = stores.now()
     return RunRow(
-        id=new_run_id(now),
+        id=unused_id(stores.db, RunRow, lambda: new_run_id(now)),
         organization=stores.organization,
         model_id=model.id,
         kind="auto",
