@@ -1,5 +1,7 @@
 """JSON of the audit log."""
 
+from typing import Any
+
 from marshmallow import Schema, fields
 
 from studio.domain.audit import ACTIONS
@@ -36,6 +38,14 @@ class AuditEntryOut(Schema):
     details = fields.Dict(required=True)
     previous_hash = fields.String(required=True)
     hash = fields.String(required=True)
+    unreadable = fields.List(
+        fields.String(), metadata={"description": "only where the stored entry was tampered with: what cannot be read"}
+    )
+
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """Leave ``unreadable`` out of whole entries."""
+        value = super().get_attribute(obj, attr, default)
+        return default if attr == "unreadable" and not value else value
 
 
 AuditEntryList = page_of(AuditEntryOut, "AuditEntryList")

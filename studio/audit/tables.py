@@ -1,13 +1,32 @@
 """The chain of an organization, and its newest link."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import DDL, Index, Integer, String, Text, event
+from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapped, mapped_column
 
-from studio.db.declarative import Row
+from studio.db.declarative import Row, UtcDateTime
 from studio.domain.audit import FIRST_HASH
+
+
+class FoundMoment(UtcDateTime):
+    """A moment; None where somebody has put into SQLite what is none, so that the entry can still be told of."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Callable[[Any], datetime | None]:
+        read = super().result_processor(dialect, coltype)
+
+        def find(value: Any) -> datetime | None:
+            try:
+                return read(value) if read else value
+            except (ValueError, TypeError):
+                return None
+
+        return find
 
 
 class AuditRow(Row):
@@ -15,8 +34,9 @@ class AuditRow(Row):
 
     __tablename__ = "audit_entries"
     __table_args__ = (
-        Index("ix_audit_entries_model", "organization", "model_id", "number"),
-        Index("ix_audit_entries_time", "organization", "timestamp"),
+        Index("ix_audit_entries_model", "organization", "model_id", "number", "timestamp", "action", "user_id"),
+        Index("ix_audit_entries_time", "organization", "timestamp", "number"),
+        Index("ix_audit_entries_number", "organization", "number", "timestamp", "action", "user_id"),
     )
 
     organization: Mapped[str] = mapped_column(String(63), primary_key=True)
@@ -27,7 +47,7 @@ class AuditRow(Row):
     actor_type: Mapped[str] = mapped_column(String(16))
     ip_address: Mapped[str | None] = mapped_column(String(64))
     request_id: Mapped[str | None] = mapped_column(String(128))
-    timestamp: Mapped[datetime]
+    timestamp: Mapped[datetime] = mapped_column(FoundMoment)
     model_id: Mapped[str | None] = mapped_column(String(16))
     details: Mapped[str] = mapped_column(Text)
     previous_hash: Mapped[str] = mapped_column(String(64))

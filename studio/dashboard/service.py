@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from studio.audit import service as audit
 from studio.backends.stores import Stores
@@ -73,16 +74,15 @@ def _by(counts: dict[tuple[str, str], int], place: int, names: list[str]) -> dic
 
 
 def _success_rate(stores: Stores, since: datetime, model_type: str | None) -> float | None:
-    of_type = models.select_ids_of_type(stores, model_type, visible_only=False)
-    completed, failed = training.count_ended(stores, of_type, since=since)
+    is_counted = partial(models.is_of_model, stores, model_type=model_type, visible_only=False)
+    completed, failed = training.count_ended(stores, is_counted, since=since)
     return completed / (completed + failed) if completed + failed else None
 
 
 def _recent_activity(stores: Stores, since: datetime, model_type: str | None) -> list[Activity]:
-    visible = models.select_ids_of_type(stores, model_type, visible_only=True)
-    entries = audit.list_newest(stores, visible, since=since, limit=EVENTS)
-    ids = {entry.model_id for entry in entries if entry.model_id}
-    names = models.find_names(stores, ids)
+    is_told = partial(models.is_of_model, stores, model_type=model_type, visible_only=True)
+    entries = audit.list_newest(stores, is_told, since=since, limit=EVENTS)
+    names = models.find_names(stores, {entry.model_id for entry in entries if entry.model_id})
     return [
         Activity(entry.action, entry.model_id, names[entry.model_id], entry.timestamp)
         for entry in entries

@@ -17,7 +17,12 @@ class DatasetRow(Row):
     """
 
     __tablename__ = "datasets"
-    __table_args__ = (Index("ix_datasets_listing", "organization", "is_complete", "created_at"),)
+    __table_args__ = (
+        Index("ix_datasets_created", "organization", "is_complete", "created_at", "id"),
+        Index("ix_datasets_name", "organization", "is_complete", "name", "id"),
+        Index("ix_datasets_rows", "organization", "is_complete", "rows", "id"),
+        Index("ix_datasets_incomplete", "is_complete", "created_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(16), primary_key=True)
     organization: Mapped[str] = mapped_column(String(63))

@@ -74,7 +74,7 @@ class AuditActor:
 
 def entry_id(number: int) -> str:
     """The id of the entry at a position of a chain."""
-    return f"aud-{number:010d}"
+    return f"aud-{str(number).zfill(10)}"  # also for what somebody has put in a number's place
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class AuditEntry:
         number: Position in the organization's chain, from 1 without a gap.
         previous_hash: ``hash`` of the entry before it, 64 zeros for the first.
         hash: SHA-256 of the entry without ``hash``, as canonical JSON (RFC 8785).
+        unreadable: Columns that hold what the service never wrote, because somebody has tampered with the table.
     """
 
     number: int
@@ -97,6 +98,7 @@ class AuditEntry:
     details: Mapping[str, Any]
     previous_hash: str
     hash: str
+    unreadable: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

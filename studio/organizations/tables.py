@@ -23,7 +23,7 @@ class MemberRow(Row):
     added_by: Mapped[str] = mapped_column(String(128))
 
 
-Index("ix_members_email", MemberRow.organization, func.lower(MemberRow.email))
+Index("ix_members_email", MemberRow.organization, func.lower(MemberRow.email), unique=True)
 
 
 class OrganizationConfigRow(Row):

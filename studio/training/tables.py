@@ -18,9 +18,10 @@ class RunRow(Row):
 
     __tablename__ = "training_runs"
     __table_args__ = (
-        Index("ix_training_runs_model", "model_id", "created_at"),
+        Index("ix_training_runs_model", "model_id", "created_at", "id"),
         Index("ix_training_runs_queue", "status", "priority", "rank"),
-        Index("ix_training_runs_organization", "organization", "status"),
+        Index("ix_training_runs_organization", "organization", "status", "completed_at", "model_id"),
+        Index("ix_training_runs_recent", "status", "created_at"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -63,3 +63,18 @@ def test_a_filter_that_makes_no_sense_is_refused(stores, clock):
 def test_an_action_must_be_one_of_the_catalogue(stores):
     with pytest.raises(ValueError, match="not an audit action"):
         service.append_entry(stores, "model.eaten", model_id=None, details={})
+
+
+@pytest.mark.parametrize("fact", [2**53, -(2**63) - 1, 10**40, 1e17, 2.0**70, float("nan"), float("inf"), "\ud800"])
+def test_no_fact_makes_an_entry_fail_or_the_chain_broken(open_stores, fact):
+    with open_stores() as stores:
+        fill(stores, 2, details={"fact": fact, "nested": [{"fact": fact}]})
+    with open_stores(write=False) as stores:
+        assert service.verify_chain(stores) == service.Verdict(True, 2, None)
+
+
+def test_a_number_no_double_holds_is_told_as_text(stores):
+    [entry] = fill(stores, 1, details={"seed": 2**64})
+    assert entry.details == {"seed": "18446744073709551616"}
+    listed = service.list_entries(stores, service.AuditFilter(), page=1, page_size=1).results
+    assert listed == [entry]

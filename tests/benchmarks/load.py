@@ -22,8 +22,8 @@ class Connection:
         self._port = port
         self._socket = None
 
-    def call(self, request):
-        """Send one request; gives the body. Raises ConnectionError for an answer other than 200."""
+    def call(self, request, *, status=200):
+        """Send one request; gives the body. Raises ConnectionError for an answer of another status."""
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), TIMEOUT_S)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -33,7 +33,7 @@ class Connection:
             received = self._receive(received)
         head = received[:end]
         length = LENGTH.search(head)
-        if not head.startswith(b"HTTP/1.1 200") or length is None:
+        if not head.startswith(b"HTTP/1.1 %d" % status) or length is None:
             raise ConnectionError(received[:500].decode(errors="replace"))
         whole = end + 4 + int(length[1])
         while len(received) < whole:

@@ -18,6 +18,7 @@ READY_WITHIN_S = 180.0  # for a machine that has much else to do
 STOPS_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.02
 MEGABYTE = 1 << 20
+READY = {"up": "/readyz", "api": "/livez"}  # without a worker the API is not ready for all it offers
 OTHERS = ("STUDIO_", "MLFLOW_", "_MLFLOW_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHON", "PROMETHEUS_")
 
 
@@ -110,17 +111,18 @@ class Server:
         return self._output.read_text(errors="replace")[-3000:]
 
 
-def studio_server(folder, **settings):
-    """Our whole service, as ``studio up`` starts it, on a data folder.
+def studio_server(folder, *, command="up", **settings):
+    """Our whole service, as ``studio up`` starts it, or the API alone, on a data folder.
 
     Args:
         folder: An existing folder with a short path; the data go to ``data`` in it.
+        command: What to start: ``up``, or ``api`` for the API alone.
         **settings: Settings by name, other than the defaults.
     """
     port = free_port()
     named = {"data_folder": folder / "data", "runtime_folder": folder / "run", "port": port, **settings}
     return Server(
-        "studio", [sys.executable, "-m", "studio.cli", "up"], port=port, ready_path="/readyz", folder=folder,
+        "studio", [sys.executable, "-m", "studio.cli", command], port=port, ready_path=READY[command], folder=folder,
         **{f"STUDIO_{name.upper()}": str(value) for name, value in named.items()},
         PYTHONPATH=str(Path(__file__).resolve().parents[2]),
     )  # fmt: skip

@@ -19,7 +19,8 @@ LIKENESS = {
     " WHERE sql IS NOT NULL",
     "postgresql": "SELECT 'index', indexname, tablename, indexdef FROM pg_indexes WHERE schemaname = current_schema()"
     " UNION SELECT 'trigger', tgname, tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger"
-    " WHERE NOT tgisinternal UNION SELECT 'function', proname, '', prosrc FROM pg_proc"
+    " WHERE NOT tgisinternal UNION SELECT 'view', viewname, '', definition FROM pg_views"
+    " WHERE schemaname = current_schema() UNION SELECT 'function', proname, '', prosrc FROM pg_proc"
     " WHERE pronamespace = current_schema()::regnamespace",
 }
 UPGRADE = """

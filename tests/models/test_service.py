@@ -187,7 +187,8 @@ class TestListing:
             "Late delivery", "Transit hours 100%",
         ]  # fmt: skip
         assert self.names(stores, task_type="regression") == ["Transit hours 100%"]
-        assert self.names(stores, search="0%") == ["Transit hours 100%"]
+        assert self.names(stores, search="100%") == ["Transit hours 100%"]
+        assert self.names(stores, search="%") == ["Transit hours 100%"]
         assert self.names(stores, search="_") == []
 
     def test_archived_models_are_listed_only_when_asked_for(self, stores):

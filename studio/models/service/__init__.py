@@ -3,20 +3,19 @@
 from studio.models.service.access import allows, find_access, find_reach, has_any_role, list_organizations
 from studio.models.service.checks import check_config
 from studio.models.service.configs import adopt_config, replace_config
-from studio.models.service.figures import count_models, find_names, select_ids_of_type
+from studio.models.service.figures import count_models, find_names
+from studio.models.service.filters import ModelFilter, is_of_model
 from studio.models.service.lifecycle import archive_model, duplicate_model, unarchive_model
 from studio.models.service.links import link_dataset, unlink_dataset
+from studio.models.service.listing import list_models
 from studio.models.service.purges import Purge, end_purge, list_purges
 from studio.models.service.records import (
-    ModelFilter,
     create_model,
     delete_model,
     draft_model,
     find_model_by_name,
     get_model,
-    list_models,
     register_model,
-    select_visible_ids,
     update_model,
 )
 from studio.models.service.settings import get_settings, update_settings
@@ -51,6 +50,7 @@ __all__ = [
     "get_model",
     "get_settings",
     "has_any_role",
+    "is_of_model",
     "link_dataset",
     "list_models",
     "list_organizations",
@@ -61,8 +61,6 @@ __all__ = [
     "refresh_versions",
     "register_model",
     "replace_config",
-    "select_ids_of_type",
-    "select_visible_ids",
     "unarchive_model",
     "unlink_dataset",
     "update_model",

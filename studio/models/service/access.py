@@ -8,6 +8,7 @@ from studio.db.session import Database
 from studio.domain.identifiers import is_id
 from studio.domain.model_records import Visibility
 from studio.domain.permissions import ADMIN, Access, Needs, Reach
+from studio.models.service.filters import select_hidden_names
 from studio.models.tables import ModelRow
 
 
@@ -62,12 +63,7 @@ def find_reach(stores: Stores, permission: str) -> Reach | None:
 def _hidden_names(stores: Stores) -> frozenset[str]:
     if ADMIN in stores.actor.permissions:
         return frozenset()
-    hidden = select(ModelRow.name).where(
-        ModelRow.organization == stores.organization,
-        ModelRow.visibility == str(Visibility.PRIVATE),
-        ModelRow.id.not_in(collaborators.select_model_ids(stores)),
-    )
-    return frozenset(stores.db.scalars(hidden))
+    return frozenset(stores.db.scalars(select_hidden_names(stores)))
 
 
 def list_organizations(database: Database) -> list[str]:

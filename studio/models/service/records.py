@@ -1,20 +1,17 @@
-"""Creates, lists, changes and deletes models."""
+"""Creates, finds, changes and deletes models."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import lazyload
 
 from studio.backends.stores import Stores
 from studio.collaborators import service as collaborators
 from studio.datasets import service as datasets
 from studio.domain import model_config
-from studio.domain.model_records import Model, ModelStatus, Visibility
-from studio.domain.pages import Page
-from studio.domain.permissions import ADMIN, VIEWER, Role
+from studio.domain.model_records import Model, ModelStatus
+from studio.domain.permissions import Role
 from studio.domain.tasks import ModelType, TaskType
 from studio.errors import ImmutableField, ModelTraining, NameTaken
 from studio.models.service.checks import check_schema
@@ -29,20 +26,7 @@ from studio.models.service.rows import (
     set_tags,
     touch,
 )
-from studio.models.tables import ModelRow, ModelTagRow, PurgeRow
-
-
-@dataclass(frozen=True)
-class ModelFilter:
-    """Which models are listed, and in which order; None leaves a side open."""
-
-    status: str | None = None
-    model_type: str | None = None
-    task_type: str | None = None
-    search: str | None = None
-    tags: Sequence[str] = ()
-    sort_by: str = "created_at"
-    descending: bool = True
+from studio.models.tables import ModelRow, PurgeRow
 
 
 def create_model(
@@ -120,23 +104,6 @@ def find_model_by_name(stores: Stores, name: str) -> str | None:
     """Id of the organization's model of a name."""
     query = select(ModelRow.id).where(ModelRow.organization == stores.organization, ModelRow.name == name)
     return stores.db.scalar(query)
-
-
-def list_models(stores: Stores, wanted: ModelFilter, *, page: int, page_size: int) -> Page:
-    """One page of the models the caller may see. Items are rows of the listing, without configuration."""
-    query = _visible(stores, _matching(stores, wanted))
-    total = stores.db.scalar(select(func.count()).select_from(query.subquery())) or 0
-    column = getattr(ModelRow, wanted.sort_by)
-    order = (column.desc(), ModelRow.id.desc()) if wanted.descending else (column, ModelRow.id)
-    rows = stores.db.scalars(
-        query.options(lazyload(ModelRow.tags)).order_by(*order).offset((page - 1) * page_size).limit(page_size)
-    )
-    return Page(total, page, page_size, rows.all())
-
-
-def select_visible_ids(stores: Stores) -> Select[Any]:
-    """Query for the ids of all models the caller may see."""
-    return _visible(stores, select(ModelRow.id).where(ModelRow.organization == stores.organization))
 
 
 def update_model(stores: Stores, model_id: str, changes: Mapping[str, Any]) -> Model:
@@ -231,31 +198,3 @@ def _flush_name(stores: Stores, name: str) -> None:
         stores.db.flush()
     except IntegrityError as error:
         raise NameTaken(name) from error
-
-
-def _matching(stores: Stores, wanted: ModelFilter) -> Select[ModelRow]:
-    query = select(ModelRow).where(ModelRow.organization == stores.organization)
-    if wanted.status is None:
-        query = query.where(ModelRow.status != str(ModelStatus.ARCHIVED))
-    for column, value in (
-        (ModelRow.status, wanted.status),
-        (ModelRow.model_type, wanted.model_type),
-        (ModelRow.task_type, wanted.task_type),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    for word in (wanted.search or "").casefold().split():
-        query = query.where(ModelRow.search_text.contains(word, autoescape=True))
-    for tag in dict.fromkeys(wanted.tags):
-        query = query.where(ModelRow.id.in_(select(ModelTagRow.model_id).where(ModelTagRow.tag == tag)))
-    return query
-
-
-def _visible(stores: Stores, query: Select[Any]) -> Select[Any]:
-    permissions = stores.actor.permissions
-    if ADMIN in permissions:
-        return query
-    own = ModelRow.id.in_(collaborators.select_model_ids(stores))
-    if permissions & {"model:read", VIEWER}:
-        return query.where(or_(ModelRow.visibility == str(Visibility.ORG), own))
-    return query.where(own)

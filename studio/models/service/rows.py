@@ -13,6 +13,7 @@ from studio.domain import model_config
 from studio.domain.identifiers import is_id, new_id
 from studio.domain.model_records import Model, ModelStatus, Visibility
 from studio.domain.tasks import ModelType, TaskType
+from studio.domain.words import words_of
 from studio.errors import ModelArchived, ModelNotFound, ModelTraining
 from studio.models.tables import ModelRow, ModelTagRow
 from studio.organizations import service as organizations
@@ -84,8 +85,8 @@ def set_tags(db: Session, row: ModelRow, tags: list[str]) -> None:
 
 
 def search_text_of(name: str, description: str) -> str:
-    """What a search looks through."""
-    return f"{name}\n{description}".casefold()
+    """The words a model is found by, with blanks between them."""
+    return " ".join(words_of(f"{name}\n{description}"))
 
 
 def record_of(stores: Stores, row: ModelRow) -> Model:

@@ -1,10 +1,11 @@
 """Who belongs to an organization: makes members of first callers, adds, lists and finds them."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from studio.audit import service as audit
@@ -12,9 +13,10 @@ from studio.backends.stores import Stores
 from studio.db.inserting import insert_unless_there
 from studio.domain.actors import ActorType, system_actor
 from studio.domain.pages import Page
-from studio.errors import AlreadyMember
+from studio.errors import AlreadyMember, BackendDown
 from studio.organizations.tables import MemberRow
 
+ATTEMPTS = 5
 SEEN_PRECISION = timedelta(minutes=5)  # last_seen_at is not worth a write per call
 
 
@@ -49,40 +51,26 @@ def is_up_to_date(stores: Stores) -> bool:
 def provision_member(stores: Stores, *, request_id: str | None = None, ip_address: str | None = None) -> None:
     """Make the caller a member at the first call, and note that it was seen; safe to repeat and to race.
 
+    An address is one member's: the caller's token is proof of it, so whoever held it before holds none from then on.
+
     Args:
         stores: Stores opened for writing, for the caller.
         request_id: Id of the call, for the audit.
         ip_address: Where it came from.
     """
-    actor, now = stores.actor, stores.now()
-    kind = ActorType.USER if actor.email else ActorType.SERVICE
-    was_added = insert_unless_there(
-        stores.db, MemberRow, organization=actor.organization, user_id=actor.user_id, email=actor.email,
-        type=str(kind), first_seen_at=now, last_seen_at=now, added_by="system",
-    )  # fmt: skip
-    if not was_added:
-        row = stores.db.get(MemberRow, (actor.organization, actor.user_id))
-        assert row is not None
-        row.first_seen_at, row.last_seen_at = row.first_seen_at or now, now
-        row.email = actor.email or row.email
-        return
-    audit.append_entry(
-        stores, "organization.member_added", model_id=None,
-        details={"user_id": actor.user_id, "email": actor.email, "type": str(kind)},
-        actor=system_actor(actor.organization), request_id=request_id, ip_address=ip_address,
-    )  # fmt: skip
+    for _ in range(ATTEMPTS):
+        with suppress(IntegrityError), stores.db.begin_nested():  # another comes with the same address right now
+            _release_address(stores)
+            if _insert_caller(stores, request_id=request_id, ip_address=ip_address) or _update_caller(stores):
+                return
+    raise BackendDown("Several members come with one address at once; try again.")
 
 
 def find_member_by_email(stores: Stores, email: str) -> str | None:
-    """User id of the organization's member with an address, whatever its case; the one seen last of several."""
+    """User id of the organization's member with an address, whatever its case."""
     if "\0" in email:
         return None
-    query = (
-        select(MemberRow.user_id)
-        .where(MemberRow.organization == stores.organization, func.lower(MemberRow.email) == func.lower(email))
-        .order_by(MemberRow.last_seen_at.is_(None), MemberRow.last_seen_at.desc(), MemberRow.user_id)
-        .limit(1)
-    )
+    query = select(MemberRow.user_id).where(*_has_address(stores, email))
     return stores.db.scalar(query)
 
 
@@ -134,10 +122,50 @@ def add_member(stores: Stores, *, user_id: str, email: str) -> Member:
     stores.db.add(row)
     try:
         stores.db.flush()
-    except IntegrityError as error:  # another call at once, or the member's own first
+    except IntegrityError as error:  # another call at once adds the id or the address, or the member makes its first
         raise AlreadyMember("The organization has a member of this id or address.") from error
     stores.record_change(None, user_id=user_id, email=email, type=row.type)
     return _member_of(row)
+
+
+def _release_address(stores: Stores) -> None:
+    """Take the caller's address from any other member that holds it."""
+    if stores.actor.email:
+        others = (*_has_address(stores, stores.actor.email), MemberRow.user_id != stores.actor.user_id)
+        stores.db.execute(update(MemberRow).where(*others).values(email=None))
+
+
+def _insert_caller(stores: Stores, *, request_id: str | None, ip_address: str | None) -> bool:
+    """Make a member of the caller, with an audit entry; False where it is one, or where another takes its address."""
+    actor, now = stores.actor, stores.now()
+    kind = ActorType.USER if actor.email else ActorType.SERVICE
+    was_added = insert_unless_there(
+        stores.db, MemberRow, organization=actor.organization, user_id=actor.user_id, email=actor.email or None,
+        type=str(kind), first_seen_at=now, last_seen_at=now, added_by="system",
+    )  # fmt: skip
+    if was_added:
+        audit.append_entry(
+            stores, "organization.member_added", model_id=None,
+            details={"user_id": actor.user_id, "email": actor.email, "type": str(kind)},
+            actor=system_actor(actor.organization), request_id=request_id, ip_address=ip_address,
+        )  # fmt: skip
+    return was_added
+
+
+def _update_caller(stores: Stores) -> bool:
+    """Note that the caller was seen; False where it is no member."""
+    row = stores.db.get(MemberRow, (stores.organization, stores.actor.user_id))
+    if row is None:
+        return False
+    now = stores.now()
+    row.first_seen_at, row.last_seen_at = row.first_seen_at or now, now
+    row.email = stores.actor.email or row.email
+    stores.db.flush()
+    return True
+
+
+def _has_address(stores: Stores, email: str) -> tuple[ColumnElement[bool], ...]:
+    return MemberRow.organization == stores.organization, func.lower(MemberRow.email) == func.lower(email)
 
 
 def _member_of(row: MemberRow) -> Member:

@@ -1,10 +1,11 @@
 """Finds runs and turns their rows into records."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from studio.backends.stores import Stores
 from studio.domain.identifiers import is_run_id
@@ -79,12 +80,14 @@ def list_runs(
     return Page(total, page, page_size, [record_of(stores, row) for row in rows])
 
 
-def count_ended(stores: Stores, model_ids: Select[str], *, since: datetime) -> tuple[int, int]:
+def count_ended(
+    stores: Stores, is_counted: Callable[[InstrumentedAttribute[Any]], ColumnElement[bool]], *, since: datetime
+) -> tuple[int, int]:
     """How many runs of some models completed, and how many failed, from a time on.
 
     Args:
         stores: Open stores.
-        model_ids: Query for the ids of the models.
+        is_counted: Condition on a column of model ids.
         since: From when on their end counts.
     """
     ended = (RunStatus.COMPLETED, RunStatus.FAILED)
@@ -92,7 +95,7 @@ def count_ended(stores: Stores, model_ids: Select[str], *, since: datetime) -> t
         RunRow.organization == stores.organization,
         RunRow.status.in_([str(status) for status in ended]),
         RunRow.completed_at >= since,
-        RunRow.model_id.in_(model_ids),
+        is_counted(RunRow.model_id),
     )
     counts = {status: count for status, count in stores.db.execute(query.group_by(RunRow.status))}  # noqa: C416  typed
     return counts.get(str(RunStatus.COMPLETED), 0), counts.get(str(RunStatus.FAILED), 0)

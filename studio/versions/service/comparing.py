@@ -50,7 +50,7 @@ def _find(stores: Stores, model_id: str, version_id: str, parameter: str) -> Mod
 
 def _is_elsewhere(stores: Stores, number: int) -> bool:
     """Whether another model has a version of that number: this one is known not to."""
-    visible = RegistryMarkRow.model_id.in_(models.select_visible_ids(stores))
+    visible = models.is_of_model(stores, RegistryMarkRow.model_id, model_type=None, visible_only=True)
     query = select(RegistryMarkRow.versions).where(RegistryMarkRow.organization == stores.organization, visible)
     return any(number in numbers for numbers in stores.db.scalars(query.execution_options(yield_per=500)))
 

@@ -1,38 +1,20 @@
-"""Appends to the audit chain, queries it, and proves that nobody touched it."""
+"""Appends to the audit chain, and proves that nobody touched it."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
-import rfc8785
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 
+from studio.audit.service.rows import BATCH, entry_of, row_of
 from studio.audit.tables import AuditHeadRow, AuditRow
 from studio.backends.stores import Stores
 from studio.clock import format_time
 from studio.db.inserting import insert_unless_there
-from studio.domain.actors import Actor, ActorType
+from studio.domain import canonical_json
+from studio.domain.actors import Actor
 from studio.domain.audit import ACTIONS, FIRST_HASH, AuditActor, AuditEntry, entry_id
-from studio.domain.pages import Page
-from studio.errors import InvalidInput, InvalidRange
-
-DEFAULT_SPAN = timedelta(days=90)
-BATCH = 1000
-
-
-@dataclass(frozen=True)
-class AuditFilter:
-    """Which entries are asked for; None leaves a side open."""
-
-    model_id: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    action: str | None = None
-    user_id: str | None = None
-    newest_first: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,7 +48,8 @@ def append_entry(
         stores: Open stores.
         action: One of ACTIONS.
         model_id: The model it was done to, if any.
-        details: JSON-ready facts; no secrets, no raw data.
+        details: JSON-ready facts; no secrets, no raw data. Whole numbers beyond 2^53 - 1 are kept as texts, and what
+            else RFC 8785 has no form for as canonical_json tells: no fact makes the change it tells of fail.
         actor: Who did it; None for the actor of the stores.
         ip_address: Where the call came from.
         request_id: Id of the call.
@@ -86,52 +69,15 @@ def append_entry(
         "request_id": request_id,
         "timestamp": stores.now().replace(microsecond=0),
         "model_id": model_id,
-        "details": orjson.loads(orjson.dumps(details, option=orjson.OPT_NON_STR_KEYS)),
+        "details": canonical_json.simplify(details),
         "previous_hash": head.hash,
     }
     entry = AuditEntry(**fields, hash="")
     entry = AuditEntry(**fields, hash=hash_of(entry))
-    stores.db.add(_row_of(stores.organization, entry))
+    stores.db.add(row_of(stores.organization, entry))
     head.number, head.hash = entry.number, entry.hash
     stores.db.flush()
     return entry
-
-
-def list_entries(stores: Stores, wanted: AuditFilter, *, page: int, page_size: int) -> Page:
-    """One page of the entries a filter lets through.
-
-    Raises:
-        InvalidRange: It ends before it begins.
-        InvalidInput: There is no such action.
-    """
-    query = _select(stores, wanted)
-    total = stores.db.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
-    rows = stores.db.scalars(query.offset((page - 1) * page_size).limit(page_size))
-    return Page(total, page, page_size, [_entry_of(row) for row in rows])
-
-
-def list_newest(stores: Stores, model_ids: Select[str], *, since: datetime, limit: int) -> list[AuditEntry]:
-    """The newest entries about some models, newest first.
-
-    Args:
-        stores: Open stores.
-        model_ids: Query for the ids of the models.
-        since: Only entries from this time on.
-        limit: Most entries to return.
-    """
-    query = _select(stores, AuditFilter(since=since)).where(AuditRow.model_id.in_(model_ids)).limit(limit)
-    return [_entry_of(row) for row in stores.db.scalars(query)]
-
-
-def check_filter(stores: Stores, wanted: AuditFilter) -> None:
-    """Refuse a filter that list_entries and each_entry would refuse; raises as they do."""
-    _select(stores, wanted)
-
-
-def each_entry(stores: Stores, wanted: AuditFilter) -> Iterator[AuditEntry]:
-    """Every entry a filter lets through, one after the other, in bounded memory."""
-    for row in stores.db.scalars(_select(stores, wanted).execution_options(yield_per=BATCH)):
-        yield _entry_of(row)
 
 
 def list_organizations(stores: Stores) -> list[str]:
@@ -173,30 +119,7 @@ def hash_of(entry: AuditEntry) -> str:
         "details": dict(entry.details),
         "previous_hash": entry.previous_hash,
     }
-    return hashlib.sha256(rfc8785.dumps(published)).hexdigest()
-
-
-def _select(stores: Stores, wanted: AuditFilter) -> Select[AuditRow]:
-    if wanted.action is not None and wanted.action not in ACTIONS:
-        raise InvalidInput("There is no such action.", fields=[("action", f"unknown action {wanted.action!r}")])
-    until = wanted.until or stores.now() + timedelta(seconds=1)
-    since = wanted.since or _before(until, DEFAULT_SPAN)
-    if since > until:
-        raise InvalidRange("`from` is after `to`.", fields=[("from", "must not be after to")])
-    kept_since = _before(stores.now(), timedelta(days=stores.config.audit_retention_days))
-    query = select(AuditRow).where(
-        AuditRow.organization == stores.organization,
-        AuditRow.timestamp >= max(since, kept_since),
-        AuditRow.timestamp < until,
-    )
-    for column, value in (
-        (AuditRow.model_id, wanted.model_id),
-        (AuditRow.action, wanted.action),
-        (AuditRow.user_id, wanted.user_id),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    return query.order_by(AuditRow.number.desc() if wanted.newest_first else AuditRow.number)
+    return hashlib.sha256(canonical_json.write(published).encode()).hexdigest()
 
 
 def _select_chain(stores: Stores) -> Select[AuditRow, int | None, str | None]:
@@ -210,53 +133,16 @@ def _select_chain(stores: Stores) -> Select[AuditRow, int | None, str | None]:
 
 def _follows(row: AuditRow, number: int, previous: str) -> bool:
     """Whether an entry is the one of this number, follows the one before, and has the hash of what it tells."""
-    try:
-        expected = hash_of(_entry_of(row))
-    except (ValueError, TypeError):  # what the service writes can be read again
+    entry = entry_of(row)
+    if entry.unreadable or (row.number, row.previous_hash) != (number, previous):
         return False
-    return row.number == number and row.previous_hash == previous and row.hash == expected
-
-
-def _before(moment: datetime, span: timedelta) -> datetime:
-    """A moment so much earlier, or the first there is."""
-    first = datetime.min.replace(tzinfo=UTC)
-    return moment - span if moment - first > span else first
+    try:
+        return row.details == canonical_json.write(entry.details) and row.hash == hash_of(entry)
+    except (ValueError, RecursionError):  # what the service writes can be written again
+        return False
 
 
 def _lock_head(stores: Stores) -> AuditHeadRow:
     insert_unless_there(stores.db, AuditHeadRow, organization=stores.organization, number=0, hash=FIRST_HASH)
     query = select(AuditHeadRow).where(AuditHeadRow.organization == stores.organization)
     return stores.db.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
-
-
-def _row_of(organization: str, entry: AuditEntry) -> AuditRow:
-    return AuditRow(
-        organization=organization,
-        number=entry.number,
-        action=entry.action,
-        user_id=entry.actor.user_id,
-        email=entry.actor.email,
-        actor_type=str(entry.actor.type),
-        ip_address=entry.ip_address,
-        request_id=entry.request_id,
-        timestamp=entry.timestamp,
-        model_id=entry.model_id,
-        details=rfc8785.dumps(dict(entry.details)).decode(),
-        previous_hash=entry.previous_hash,
-        hash=entry.hash,
-    )
-
-
-def _entry_of(row: AuditRow) -> AuditEntry:
-    return AuditEntry(
-        number=row.number,
-        action=row.action,
-        actor=AuditActor(row.user_id, row.email, ActorType(row.actor_type)),
-        ip_address=row.ip_address,
-        request_id=row.request_id,
-        timestamp=row.timestamp,
-        model_id=row.model_id,
-        details=orjson.loads(row.details),
-        previous_hash=row.previous_hash,
-        hash=row.hash,
-    )
