@@ -45,6 +45,7 @@ from studio.web.identity import install_identifier
 from studio.web.limiter import CallLimiter
 from studio.web.openapi import install_assets, make_api
 from studio.web.paths import SlashesOff, install_paths
+from studio.web.request_ids import RequestIds
 from studio.web.sockets import Sockets
 from studio.web.telemetry import install_telemetry
 from studio.web.uploads import UploadRequest
@@ -98,7 +99,7 @@ def create_app(config: Config, runtime: Runtime | None = None) -> Flask:
     proxies = config.trusted_proxies
     if proxies:  # nobody else may say where a call comes from
         served = ProxyFix(served, x_for=proxies, x_proto=proxies, x_host=proxies)
-    app.wsgi_app = served  # type: ignore[assignment,method-assign]
+    app.wsgi_app = RequestIds(served)  # type: ignore[method-assign]
     return app
 
 

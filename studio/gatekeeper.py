@@ -108,5 +108,5 @@ def _refuse(error: StudioError, actor: Actor | None, environ: dict[str, Any], ad
     response = Response(body, status, mimetype="application/problem+json")
     if status == 401 and wants_page(origin.method, environ.get("HTTP_ACCEPT", "")):
         response = render_sign_in("" if isinstance(error, TokenMissing) else str(error), address)
-    response.headers.update({**headers_of(error), "X-Request-ID": origin.request_id})
+    response.headers.update(headers_of(error))
     return response

@@ -2,8 +2,11 @@
 
 import logging
 import sys
+from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")  # of the call being answered
 
 
 def log_as_json(level: str) -> None:
@@ -16,6 +19,14 @@ def log_as_json(level: str) -> None:
             rename_fields={"asctime": "timestamp", "levelname": "level", "name": "logger"},
         )
     )
+    handler.addFilter(_name_call)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("alembic", "mlflow", "botocore", "urllib3", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _name_call(record: logging.LogRecord) -> bool:
+    """Have a line say which call it was written for."""
+    if request_id.get() and not hasattr(record, "request_id"):
+        record.request_id = request_id.get()
+    return True

@@ -16,6 +16,7 @@ from flask import Blueprint as PlainBlueprint
 from flask import Response, current_app, request
 from flask_smorest import Blueprint
 from marshmallow import Schema
+from werkzeug.exceptions import MethodNotAllowed
 
 from studio.backends.stores import Stores
 from studio.domain.actors import Actor
@@ -112,6 +113,8 @@ def declared_operations() -> list[Operation]:
 
 
 def _answer(operation: Operation, view: View, args: dict[str, Any]) -> Response:
+    if request.method == "HEAD" and operation.writes:
+        raise MethodNotAllowed([operation.method])  # whoever only looks must leave nothing behind
     edge, origin = current_edge(), current_origin()
     if operation.needs.is_public and operation.writes:
         edge.sign_in_limiter.count(origin.ip_address or "")

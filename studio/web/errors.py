@@ -9,6 +9,7 @@ import orjson
 from flask import Flask, Response, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.routing.exceptions import WebsocketMismatch
 
 from studio import errors
 from studio.errors import StudioError
@@ -162,6 +163,10 @@ def install_errors(app: Flask) -> None:
     def of_flask(error: HTTPException) -> Response:
         status = error.code or 500
         code = HTTP_CODES.get(status, "malformed_body" if 400 <= status < 500 else "internal_error")
+        if isinstance(error, WebsocketMismatch):
+            return answer_problem(
+                422, code, "A WebSocket handshake opens the sockets of this API, and nothing else here."
+            )
         if isinstance(error, RequestEntityTooLarge):
             return answer_problem(413, code, "The body is larger than this operation takes.")
         response = answer_problem(422 if status == 400 else status, code, error.description or TITLES.get(status, ""))

@@ -12,6 +12,8 @@ from studio.web.errors import fields_of
 from studio.web.operation import JSON, MULTIPART, EmptyBody, Operation
 
 JSON_LIMIT_BYTES = 10 << 20
+NESTING_LIMIT = 100  # far beyond what anything here takes; Python's own limit would come as a fault of the service
+WHOLES = (list, dict)
 FORM_SLACK_BYTES = 1 << 20  # boundaries and the text fields around a file
 
 
@@ -69,6 +71,8 @@ def load_body(operation: Operation, file_limit_bytes: int) -> tuple[dict[str, An
         document = orjson.loads(raw) if raw else {}
     except orjson.JSONDecodeError as error:
         raise MalformedBody(f"The body is not JSON: {error}.") from error
+    if _nests_deeper_than(NESTING_LIMIT, document):
+        raise MalformedBody(f"The body nests lists and objects more than {NESTING_LIMIT} deep.")
     return _load(operation.body or EmptyBody(), document), hashlib.sha256(raw).hexdigest()
 
 
@@ -76,6 +80,16 @@ def etag_matches(header: str | None, etag: str) -> bool:
     """Whether an If-Match or If-None-Match header names a strong ETag (given with its quotes); weak ones never do."""
     names = [name.strip() for name in (header or "").split(",")]
     return "*" in names or etag in names
+
+
+def _nests_deeper_than(limit: int, document: Any) -> bool:
+    level = [document]
+    for _ in range(limit + 1):
+        level = [part for part in level if isinstance(part, WHOLES)]
+        if not level:
+            return False
+        level = [part for whole in level for part in (whole.values() if isinstance(whole, dict) else whole)]
+    return True
 
 
 def _load(schema: Schema, document: Any) -> dict[str, Any]:

@@ -67,7 +67,8 @@ def stream(
     def decorate(view: View) -> View:
         @functools.wraps(view)
         def handle(**args: Any) -> Response:
-            socket = WebSocket.accept(request.environ, max_message_bytes=max_message_bytes)
+            named = {"X-Request-ID": current_origin().request_id}
+            socket = WebSocket.accept(request.environ, max_message_bytes=max_message_bytes, headers=named)
             _serve(operation, view, socket, args)
             return _HandedOver(status=101)
 
@@ -89,7 +90,7 @@ class _HandedOver(Response):
 
 
 def _serve(operation: Operation, view: View, socket: WebSocket, args: dict[str, Any]) -> None:
-    sockets = current_edge().sockets
+    sockets, origin = current_edge().sockets, current_origin()
     with ExitStack() as stack:
         stack.callback(socket.release)
         caller = stack.enter_context(ExitStack())
@@ -98,9 +99,9 @@ def _serve(operation: Operation, view: View, socket: WebSocket, args: dict[str, 
             start: LetIn | End = _let_in(operation, view, args, caller)
         except Exception as error:
             if isinstance(error, StudioError):
-                note_refusal(error, current_origin(), current_actor())
-            start = end_for(error)
-        Talk(socket, sockets, start, caller).begin(stack.pop_all())
+                note_refusal(error, origin, current_actor())
+            start = end_for(error, origin.request_id)
+        Talk(socket, sockets, start, caller, origin.request_id).begin(stack.pop_all())
 
 
 def _let_in(operation: Operation, view: View, args: dict[str, Any], stack: ExitStack) -> LetIn | End:

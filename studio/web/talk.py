@@ -81,11 +81,11 @@ class LetIn:
     check: Callable[[], None]
 
 
-def end_for(error: Exception) -> End:
-    """How a socket ends for an error; one that nobody expected is logged."""
+def end_for(error: Exception, request_id: str) -> End:
+    """How a socket ends for an error; one that nobody expected is logged, with the id of the handshake."""
     end = _code_of(error)
     if end == FAULT:
-        logger.error("unexpected failure of a socket", exc_info=error)
+        logger.error("unexpected failure of a socket", exc_info=error, extra={"request_id": request_id})
     return end
 
 
@@ -104,15 +104,19 @@ def _code_of(error: Exception) -> End:
 class Talk:
     """One socket from the answer to its handshake to its end, as the loop serves it."""
 
-    def __init__(self, web_socket: WebSocket, sockets: Sockets, start: LetIn | End, caller: ExitStack) -> None:
+    def __init__(
+        self, web_socket: WebSocket, sockets: Sockets, start: LetIn | End, caller: ExitStack, request_id: str
+    ) -> None:
         """
         Args:
             web_socket: The socket.
             sockets: Those of the application.
             start: The caller that was let in, or how the socket ends at once.
             caller: Closed as soon as the caller is told nothing more.
+            request_id: Id of the handshake.
         """
         self._socket, self._sockets, self._start, self._caller = web_socket, sockets, start, caller
+        self._request_id = request_id
         self._pace = sockets.pace
         self._wake = functools.partial(sockets.loop.wake, self)
         self._checking: Future[None] | None = None
@@ -168,7 +172,7 @@ class Talk:
                 return end
             may_be_more = self._tell(caller.feed, now)
         except Exception as error:
-            return end_for(error)
+            return end_for(error, self._request_id)
         return now if may_be_more else self._next_due(now)
 
     def _find_end(self, caller: LetIn, now: float) -> End | None:

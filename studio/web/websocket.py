@@ -85,7 +85,7 @@ class WebSocket:
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     @classmethod
-    def accept(cls, environ: Mapping[str, Any], *, max_message_bytes: int) -> "WebSocket":
+    def accept(cls, environ: Mapping[str, Any], *, max_message_bytes: int, headers: Mapping[str, str]) -> "WebSocket":
         """Answer the handshake of a request.
 
         No extension is agreed on: messages are short, and a compressed one could be far larger than it arrives.
@@ -93,6 +93,7 @@ class WebSocket:
         Args:
             environ: The request's WSGI environment, of gunicorn or Werkzeug.
             max_message_bytes: Longest message the client may send.
+            headers: Of the answer, beside those of the handshake; ASCII.
 
         Raises:
             InvalidInput: The request is no handshake of WebSocket version 13.
@@ -106,7 +107,9 @@ class WebSocket:
             protocol.receive_data(_handshake_of(environ))
             if not any(isinstance(event, Request) for event in protocol.events()):
                 raise InvalidInput("This is not a WebSocket handshake.")
-            answer = protocol.send(AcceptConnection())
+            answer = protocol.send(
+                AcceptConnection(extra_headers=[(name.encode(), value.encode()) for name, value in headers.items()])
+            )
         except (ProtocolError, UnicodeError) as error:
             raise InvalidInput(f"This is not a WebSocket handshake: {error}.") from error
         accepted = cls(_take_over(connection), protocol, max_message_bytes)

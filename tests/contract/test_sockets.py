@@ -102,3 +102,24 @@ def test_every_set_of_permissions_that_is_promised_lets_in(place, listen, ids, p
     for number, together in enumerate(promise.permission.split(" or ")):
         headers = place.headers(f"has-all-{number}", together.split(" and "))
         assert isinstance(listen(promise, ids, headers), dict)
+
+
+@pytest.mark.parametrize(("given", "is_taken"), [("socket-1", True), ("no good", False), ("", False)])
+@each_socket
+def test_the_handshake_carries_the_request_id(place, port, ids, promise, caplog, given, is_taken):
+    caplog.set_level("WARNING", "studio.security")
+    url = f"ws://127.0.0.1:{port}{promise.path.format(**ids)}"
+    refused = place.headers("has-nothing")
+    with connect(url, additional_headers={**refused, "X-Request-ID": given}, close_timeout=1) as socket:
+        told = socket.response.headers["X-Request-ID"]
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=WAIT_S)
+    assert told == given if is_taken else told.startswith("req-")
+    assert [record.request_id for record in caplog.records if record.name == "studio.security"] == [told]
+
+
+@each_socket
+def test_what_is_no_handshake_is_told_so(place, ids, promise):
+    answer = place.app.test_client().get(promise.path.format(**ids), headers=place.admin())
+    assert (answer.status_code, answer.json["code"]) == (422, "malformed_body")
+    assert "handshake" in answer.json["detail"]
