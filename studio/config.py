@@ -59,6 +59,9 @@ class Config(BaseSettings):
         "", description="Folder or s3://bucket/prefix of all files; empty: a folder in the data folder."
     )
     s3_endpoint_url: str | None = Field(None, description="Address of an S3 other than Amazon's.")
+    s3_public_url: str | None = Field(
+        None, description="Address of that S3 as clients reach it, for download links; empty: the same."
+    )
     s3_region: str | None = Field(None, description="Region of the bucket, where the S3 in use wants one.")
     runtime_folder: Path = Field(
         Path(),
@@ -193,6 +196,14 @@ class Config(BaseSettings):
         if parts.scheme not in ("", "s3") or (parts.scheme == "s3" and not parts.netloc):
             raise ValueError("must be a folder or s3://bucket/prefix")
         return value.rstrip("/")
+
+    @field_validator("s3_public_url")
+    @classmethod
+    def _check_s3_public_url(cls, value: str | None) -> str | None:
+        parts = urlsplit((value or "").rstrip("/"))
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query):
+            raise ValueError("must be http:// or https:// and a host, without a path, which signatures would cover")
+        return value.rstrip("/") if value else None
 
     @model_validator(mode="after")
     def _fill_in(self) -> Self:

@@ -10,6 +10,7 @@ import pytest
 
 from studio.backends.files.local_files import LocalFiles
 from studio.backends.files.s3_files import S3Files
+from studio.config import BadConfig, Config
 from studio.downloads import service as downloads
 
 CONTENT = b"a model" * 100_000
@@ -124,9 +125,35 @@ def test_s3_hands_its_files_out_itself(s3_stores, s3_server):
     assert made.url.startswith(s3_server.endpoint_url)
     assert s3_server.secret_key not in made.url
     assert (answer.status_code, hashlib.sha256(answer.content).hexdigest()) == (200, file.sha256)
-    assert 'filename="mdl-1-v1.pkl"' in answer.headers["Content-Disposition"]
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="mdl-1-v1.pkl"'
+    assert answer.headers["Content-Type"] == "application/octet-stream"
     assert httpx.get(made.url.replace("model.pkl", "other.pkl")).status_code == 403
     assert httpx.get(made.url.replace("X-Amz-Expires=60", "X-Amz-Expires=600")).status_code == 403
+
+
+@pytest.mark.slow
+def test_a_link_is_for_the_address_that_clients_reach(open_stores, s3_server):
+    public = s3_server.endpoint_url.replace("127.0.0.1", "localhost")
+    keys = {"access_key": s3_server.access_key, "secret_key": s3_server.secret_key}
+    bucket = s3_server.new_bucket()
+    files = S3Files(bucket, endpoint_url=s3_server.endpoint_url, public_url=public, **keys)
+    with open_stores() as opened:
+        made = downloads.link_to(
+            replace(opened, files=files), files.put(KEY, [CONTENT]), filename="m.pkl", lifetime_s=60
+        )
+
+    assert made.url.startswith(f"{public}/{bucket}/{KEY}?")
+    assert hashlib.sha256(httpx.get(made.url).content).hexdigest() == DIGEST
+    assert httpx.get(made.url.replace(public, s3_server.endpoint_url)).status_code == 403  # it signs the host
+
+
+@pytest.mark.parametrize(
+    "url", ["files.example.org", "ftp://files.example.org", "https://", "https://x.org/s3", "https://x.org?a"]
+)
+def test_a_public_address_is_a_host(url, tmp_path):
+    with pytest.raises(BadConfig, match=r"(?i)s3_public_url"):
+        Config.load(data_folder=tmp_path, s3_public_url=url)
+    assert Config.load(data_folder=tmp_path, s3_public_url="https://x.org:9000/").s3_public_url == "https://x.org:9000"
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ class S3Files:
         prefix: str = "",
         *,
         endpoint_url: str | None = None,
+        public_url: str | None = None,
         region: str | None = None,
         access_key: str | None = None,
         secret_key: str | None = None,
@@ -55,6 +56,7 @@ class S3Files:
             bucket: Its name.
             prefix: Folder in it, without slashes at its ends; empty: the whole bucket.
             endpoint_url: Address of an S3 other than Amazon's.
+            public_url: Address of that S3 as clients reach it, for presigned addresses; None for the same.
             region: Region of the bucket, where the S3 in use wants one.
             access_key: With secret_key, instead of those that boto3 finds by itself.
             secret_key: See access_key.
@@ -64,16 +66,15 @@ class S3Files:
         """
         self.bucket, self.prefix = bucket, prefix.strip("/")
         self._lock = threading.Lock()
-        self._client_of: tuple[int, Any] | None = None
+        self._clients: dict[tuple[int, str | None], Any] = {}
         self._access_key, self._secret_key = access_key, secret_key
-        self._endpoint_url, self._region = endpoint_url, region
+        self._endpoint_url, self._public_url, self._region = endpoint_url, public_url or endpoint_url, region
         self._config = Config(
             connect_timeout=connect_timeout_s,
             read_timeout=read_timeout_s,
             retries={"total_max_attempts": attempts, "mode": "standard"},
             max_pool_connections=64,
             signature_version="s3v4",  # presigned addresses would otherwise be of the version that is going out
-            s3={"addressing_style": "path"} if endpoint_url else {},
             # Content-MD5 protects uploads instead: every S3 knows it, and many refuse the newer checksums.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -81,20 +82,23 @@ class S3Files:
 
     @property
     def _client(self) -> Any:
-        """The client of this process: connections must not be shared across a fork."""
+        return self._client_at(self._endpoint_url)
+
+    def _client_at(self, address: str | None) -> Any:
+        """The client of this process for an address: connections must not be shared across a fork."""
+        key = (os.getpid(), address)
         with self._lock:
-            if self._client_of is None or self._client_of[0] != os.getpid():
+            if key not in self._clients:
                 session = boto3.session.Session()  # the default one is not safe to use from threads
-                client = session.client(
+                self._clients[key] = session.client(
                     "s3",
-                    endpoint_url=self._endpoint_url,
+                    endpoint_url=address,
                     region_name=self._region or session.region_name or "us-east-1",
-                    config=self._config,
+                    config=self._config.merge(Config(s3={"addressing_style": "path"})) if address else self._config,
                     aws_access_key_id=self._access_key,
                     aws_secret_access_key=self._secret_key,
                 )
-                self._client_of = (os.getpid(), client)
-            return self._client_of[1]
+            return self._clients[key]
 
     def put(self, key: str, chunks: Iterable[bytes]) -> StoredFile:
         """Write one file, streamed; see FileStore."""
@@ -184,9 +188,11 @@ class S3Files:
             "Bucket": self.bucket,
             "Key": self._name(key),
             "ResponseContentDisposition": f'attachment; filename="{filename}"',
+            "ResponseContentType": "application/octet-stream",
         }
         with said_plainly(key):
-            return str(self._client.generate_presigned_url("get_object", Params=target, ExpiresIn=lifetime_s))
+            client = self._client_at(self._public_url)
+            return str(client.generate_presigned_url("get_object", Params=target, ExpiresIn=lifetime_s))
 
     def sweep(self, older_than_s: float) -> int:
         """Nothing: the bucket's lifecycle rule does it, and S3 does not tell when a part was last added."""
