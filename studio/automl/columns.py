@@ -20,6 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 UNKNOWN = -1.0  # the code of a category the reader has never seen; a missing one is NaN
 LARGEST = 1e30  # forests compute in single precision, and squares must stay finite
 FEW_ROWS = 32  # so few are read one by one sooner than their distinct cells are found
+EPOCH = pd.Timestamp(0, unit="s", tz=datetime.UTC)  # of whole seconds, or only years 1677..2262 could be compared
 DATE_PARTS = ("days", "year", "month", "day", "weekday", "hour", "minute")
 # Object columns whose equal cells are of one kind; elsewhere True equals 1, and lists cannot be compared.
 _PLAIN_KINDS = frozenset({"string", "integer", "floating", "mixed-integer-float", "boolean", "empty"})
@@ -170,7 +171,7 @@ def read_dates(column: "pd.Series[Any]") -> list[FloatArray]:
     """The ``DATE_PARTS`` of time stamps, each of shape (n_rows,), in UTC; days count from 1970."""
     stamps = read_stamps(column)
     clock = stamps.dt
-    days = (stamps - pd.Timestamp(0, tz=datetime.UTC)) / pd.Timedelta(days=1)
+    days = (stamps - EPOCH) / pd.Timedelta(days=1)
     parts = [days, clock.year, clock.month, clock.day, clock.weekday, clock.hour, clock.minute]
     return [part.to_numpy(dtype=np.float64, na_value=np.nan) for part in parts]
 

@@ -34,6 +34,11 @@ def test_dates_become_parts_in_utc():
     assert rows[4, 0] == 1.0
 
 
+def test_dates_may_be_of_any_year():
+    days, years, *_ = read_dates(series("0001-01-01", "9999-12-31", "2024-03-01"))
+    assert (days.tolist(), years.tolist()) == ([-719162.0, 2932896.0, 19783.0], [1.0, 9999.0, 2024.0])
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(1, "1"), (1.0, "1"), ("1", "1"), (1.5, "1.5"), (True, "true"), (" a ", "a")]
 )
