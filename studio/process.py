@@ -31,6 +31,8 @@ def begin(part: Part, config: Config | None = None) -> Config:
     config = (config or Config.load()).prepare_folders()
     log_as_json(config.log_level)
     export_environment(environment_of(config.mlflow_database_url, mlflow_root(config), loads_models=part == "worker"))
+    # onnxruntime would start a thread that sends what it does to its maker, and that no forked process survives.
+    export_environment({"ORT_DISABLE_TELEMETRY": "1"})
     if config.s3_endpoint_url:
         export_environment({"MLFLOW_S3_ENDPOINT_URL": config.s3_endpoint_url})
     if config.s3_region:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
+from studio.automl.onnx_graph import OnnxGraph
 from studio.automl.spaces import Space, bad_hyperparameter, check_number_kinds
 from studio.automl.targets import OPTIONS, split_options
 from studio.errors import UnknownAlgorithm
@@ -131,6 +132,22 @@ class EstimatorFamily(abc.ABC):
     def importances(self, estimator: Any) -> Mapping[str, FloatArray]:
         """Weight of each matrix column by method (``gain``, ``split``), empty where there is none."""
         return {}
+
+    def add_to_onnx(self, estimator: Any, graph: OnnxGraph, matrix: str) -> str | None:
+        """Write an estimator into an ONNX graph; asked for those that are of no class the export knows itself.
+
+        What is written counts only after its outputs were compared with the estimator's on the validation rows.
+
+        Args:
+            estimator: As ``fit`` gave it, or as another family's did.
+            graph: Takes its nodes and constants.
+            matrix: Name of the encoded rows, of shape (n_rows, n_columns), in double precision.
+
+        Returns:
+            Name of its outputs in double precision, of shape (n_rows, n_classes) or (n_rows, 1); None where it has no
+            ONNX form, or is not of this family.
+        """
+        return None
 
     def check(self, params: Mapping[str, Any], task: str) -> None:
         """Refuse hyperparameters the family does not take.

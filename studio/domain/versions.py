@@ -34,6 +34,26 @@ class PromotionSource(enum.StrEnum):
     MLFLOW = "mlflow"
 
 
+@dataclass(frozen=True)
+class OnnxCheck:
+    """What became of the ONNX file that a run was asked for.
+
+    Attributes:
+        passed: Whether there is one: its outputs for the validation rows were those of the model.
+        reason: Why there is none; None where there is.
+        max_difference: Largest absolute difference of a probability or of a predicted number; None where nothing was
+            compared, or beyond all numbers.
+        tolerance: What it may have been at most; None where nothing was compared.
+        rows: Rows that were compared; None likewise.
+    """
+
+    passed: bool
+    reason: str | None
+    max_difference: float | None
+    tolerance: float | None
+    rows: int | None
+
+
 def version_id_of(number: int) -> str:
     """``ver-007`` for registry version 7."""
     return f"ver-{number:03d}"
@@ -60,6 +80,7 @@ class ModelVersion:
         metrics: Metrics of the test split by name.
         duration_s: Seconds its training took, None where unknown.
         digest: Hash of its model folder as it was written; None where nobody took it, as for a client's.
+        onnx: What became of its ONNX file; None where its run was not asked for one.
     """
 
     number: int
@@ -79,6 +100,7 @@ class ModelVersion:
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     digest: str | None = None
+    onnx: OnnxCheck | None = None
 
     @property
     def id(self) -> str:
@@ -151,10 +173,15 @@ class VersionComparison:
 
 @dataclass(frozen=True)
 class VersionFiles:
-    """Addresses of a version's files in the file store, None for those there are not."""
+    """Addresses of a version's files in the file store, None for those there are not.
+
+    Attributes:
+        onnx_check: What became of the ONNX file; None where the version's run was not asked for one.
+    """
 
     model_file: str | None
     onnx_file: str | None
+    onnx_check: OnnxCheck | None
 
 
 @dataclass(frozen=True)

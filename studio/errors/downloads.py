@@ -8,11 +8,16 @@ from studio.errors.kinds import Forbidden, InternalFault, InvalidInput, NotFound
 class FormatNotAvailable(InvalidInput):
     code = "format_not_available"
 
-    def __init__(self, version_id: str, wanted: str, available: Sequence[str]) -> None:
-        offered = ", ".join(available) or "none"
-        super().__init__(
-            f"Version {version_id} cannot be had as {wanted}; available: {offered}.", available=list(available)
-        )
+    def __init__(self, version_id: str, wanted: str, available: Sequence[str], *, reason: str | None = None) -> None:
+        """
+        Args:
+            version_id: Id of the version.
+            wanted: What it cannot be had as.
+            available: What it can be had as.
+            reason: Why, in words that a sentence can go on with; None where nobody knows.
+        """
+        refused = f"Version {version_id} cannot be had as {wanted}" + (f": {reason}" if reason else "")
+        super().__init__(f"{refused}; available: {', '.join(available) or 'none'}.", available=list(available))
 
 
 class LinkInvalid(Forbidden):

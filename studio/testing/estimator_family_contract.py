@@ -1,15 +1,20 @@
 """What every estimator family keeps to, the core's and a plugin's: bind ``family`` and run it with pytest."""
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 import pytest
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from studio.automl.estimators import RESERVED, EstimatorFamily, FitContext, TrainingRows, learned_as
 from studio.errors import BadHyperparameter
+from studio.exports.onnx.estimators import add_estimator
+from studio.exports.onnx.graph import DOUBLE, CannotConvert, Graph
+from studio.exports.onnx.parity import TOLERANCE
 
 N_ROWS = 50
 
@@ -101,6 +106,18 @@ class EstimatorFamilyContract:
             assert values.shape == (rows.X.shape[1],)
             assert (values >= 0).all()
 
+    def test_the_onnx_form_answers_the_same(
+        self, family: EstimatorFamily, case: tuple[TrainingRows, FitContext], tmp_path: Path
+    ) -> None:
+        rows, context = case
+        estimator = fit(family, rows, context)
+        try:
+            found = outputs_of_onnx(estimator, rows, tmp_path / "model.onnx")
+        except CannotConvert as error:
+            pytest.skip(f"no ONNX form: {error}")
+        wanted = outputs(estimator, rows, context).reshape(N_ROWS, -1)
+        np.testing.assert_allclose(found, wanted, atol=TOLERANCE * np.abs(wanted).max())
+
     def test_the_space_holds_the_default_and_the_portfolio(self, family: EstimatorFamily) -> None:
         for task in family.tasks:
             space, default = family.space(task), family.default(task)
@@ -133,6 +150,18 @@ def fit(family: EstimatorFamily, rows: TrainingRows, context: FitContext) -> Any
     """Fit the default on one core, as more would break processes forked later."""
     with threadpool_limits(1):
         return family.fit(family.default(context.task), rows, context)
+
+
+def outputs_of_onnx(estimator: Any, rows: TrainingRows, path: Path) -> npt.NDArray[np.float64]:
+    """What the estimator's ONNX form answers for the rows, of shape (n_rows, n_outputs). Raises CannotConvert."""
+    names = [f"x{column}" for column in range(rows.X.shape[1])]
+    graph = Graph(names)
+    matrix = graph.op("Concat", *(graph.input(name, DOUBLE) for name in names), axis=1)
+    graph.output("outputs", add_estimator(graph, matrix, estimator, [0] * len(names)), DOUBLE, "n_outputs")
+    path.write_bytes(graph.model().SerializeToString())
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    [found] = session.run(None, {name: rows.X[:, [column]] for column, name in enumerate(names)})
+    return np.asarray(found)
 
 
 def outputs(estimator: Any, rows: TrainingRows, context: FitContext) -> npt.NDArray[np.float64]:

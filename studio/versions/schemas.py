@@ -68,9 +68,18 @@ class HistoryQuery(page_query()):  # type: ignore[misc]
     at = Time(load_default=None)
 
 
+class OnnxCheckOut(Schema):
+    passed = fields.Boolean(required=True)
+    reason = fields.String(required=True, allow_none=True)
+    max_difference = fields.Float(required=True, allow_none=True)
+    tolerance = fields.Float(required=True, allow_none=True)
+    rows = fields.Integer(required=True, allow_none=True)
+
+
 class VersionFilesOut(Schema):
     model_file = fields.String(required=True, allow_none=True)
     onnx_file = fields.String(required=True, allow_none=True)
+    onnx_check = fields.Nested(OnnxCheckOut, required=True, allow_none=True)
 
 
 class VersionSummaryOut(Schema):

@@ -1,14 +1,10 @@
 """Tables, observers and a plugin family for the searches under test."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from studio.automl.estimators import installed_families
-
-ENTRY_POINTS = "[studio.estimators]\ntoy = tests.automl.toy_family:ToyFamily\n"
+from tests.plugins import installed_family
 
 
 class Recorder:
@@ -33,16 +29,10 @@ def recorder():
 
 
 @pytest.fixture
-def toy_family(tmp_path, monkeypatch):
-    """Installs the toy family as a plugin: a distribution with an entry point."""
-    info = tmp_path / "site" / "toy-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    monkeypatch.setattr(sys, "path", [*sys.path, str(info.parent)])
-    installed_families.cache_clear()
-    yield info.parent
-    installed_families.cache_clear()
+def toy_family(tmp_path):
+    """Installs the toy family as a plugin; gives the folder it lies in."""
+    with installed_family(tmp_path, "toy", "tests.automl.toy_family:ToyFamily") as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from studio.domain.versions import FileFormat
+from studio.domain.versions import FileFormat, OnnxCheck
 from studio.versions import service as versions
 from studio.versions.tables import VersionFileRow
 from tests.factories import make_model
@@ -122,6 +122,44 @@ def test_a_docker_context_holds_what_builds_the_image_and_nothing_else(fetch, ve
     assert "USER 10001" in made
 
 
+@pytest.fixture
+def add_exported(open_stores, model, tmp_path):
+    """A version whose run was asked for an ONNX file, with what became of it."""
+
+    def add(check):
+        for name in ("pickle", "onnx"):
+            (tmp_path / name).write_bytes(name.encode())
+        more = {FileFormat.ONNX: tmp_path / "onnx"} if check.passed else {}
+        facts = {"model_file": tmp_path / "pickle", "more_files": more, "onnx": check}
+        with open_stores() as stores:
+            return add_model_version(stores, model, classifier(), **facts)
+
+    return add
+
+
+def test_an_onnx_file_is_had_as_the_others_are(add_exported, fetch, client, ask, model):
+    add_exported(OnnxCheck(True, None, 2.2e-16, 1e-5, 40))
+    assert fetch(version_id="ver-001", format="onnx") == b"onnx"
+    answer = client.get(urlsplit(ask(version_id="ver-001", format="onnx").json["download_url"]).path)
+    assert answer.headers["Content-Disposition"] == f"attachment; filename={model.id}-v1.onnx"
+    assert answer.mimetype == "application/octet-stream"
+
+
+def test_an_onnx_file_that_was_refused_says_why(add_exported, ask):
+    add_exported(OnnxCheck(False, "it cannot be converted: the words of the text column 'note'", None, None, None))
+    answer = ask(version_id="ver-001", format="onnx")
+    assert refusal(answer) == (422, "format_not_available")
+    assert answer.json["detail"] == (
+        "Version ver-001 cannot be had as onnx: it cannot be converted: the words of the text column 'note'; "
+        "available: pkl, joblib, mlflow, docker-context."
+    )
+
+
+def test_an_onnx_file_that_nobody_asked_for_is_told_how_to_ask(ask, version):
+    told = ask(version_id="ver-001", format="onnx").json["detail"]
+    assert "onnx: its training was not asked for one, with export_onnx; available: pkl" in told
+
+
 def test_a_format_that_is_not_there_is_refused_with_those_that_are(ask, version, client, headers, model):
     answer = ask(version_id="ver-001", format="onnx")
     assert refusal(answer) == (422, "format_not_available")
@@ -201,6 +239,11 @@ def test_deleting_a_version_ends_its_links(ask, version, client, headers, open_s
 @pytest.mark.parametrize("query", [{"format": "exe"}, {"expires_in": 0}, {"expires_in": 86401}, {"expires_in": "x"}])
 def test_a_wrong_parameter_is_refused(ask, version, query):
     assert refusal(ask(version_id="ver-001", **query)) == (422, "validation_failed")
+
+
+def test_a_link_works_for_an_hour_unless_told_otherwise(ask, version, clock):
+    told = ask(version_id="ver-001").json["expires_at"]
+    assert told == clock.advance(seconds=3600).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_the_bounds_of_the_lifetime_are_taken(ask, version):

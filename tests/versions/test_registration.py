@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from studio.domain.versions import VersionStatus
+from studio.domain.versions import FileFormat, OnnxCheck, VersionStatus
 from studio.errors import ModelNotFound
 from studio.models import service as models
 from studio.versions import service as versions
@@ -35,6 +37,27 @@ def test_a_registered_version_is_ready_and_makes_its_model_ready(open_stores, mo
         shown = models.get_model(stores, model.id)
     assert (shown.status, shown.version, shown.promoted_version_id) == ("ready", 1, None)
     assert shown.metrics == {"accuracy": 0.9, "log_loss": 0.3, "roc_auc": None}
+
+
+def test_what_became_of_an_onnx_file_is_kept(open_stores, model, tmp_path):
+    (tmp_path / "onnx").write_bytes(b"onnx")
+    checks = [
+        OnnxCheck(True, None, 2.5e-16, 1e-5, 40),
+        OnnxCheck(False, "its outputs differ", float("inf"), 1e-5, 40),
+        OnnxCheck(False, "it cannot be converted: '\N{SNOWMAN}'", None, None, None),
+        None,
+    ]
+    with open_stores() as stores:
+        for check in checks:
+            files = {FileFormat.ONNX: tmp_path / "onnx"} if check and check.passed else {}
+            add_version(stores, model, onnx=check, more_files=files)
+
+    with open_stores(write=False) as stores:
+        found = [versions.get_version(stores, model.id, f"ver-00{number}").artifacts for number in (1, 2, 3, 4)]
+    assert [artifacts.onnx_check for artifacts in found] == [
+        checks[0], replace(checks[1], max_difference=None), checks[2], None,
+    ]  # fmt: skip
+    assert [bool(artifacts.onnx_file) for artifacts in found] == [True, False, False, False]
 
 
 def test_registering_again_for_the_same_run_adds_nothing(open_stores, model):

@@ -1,6 +1,6 @@
 import pytest
 
-from studio.domain.versions import VersionStatus
+from studio.domain.versions import OnnxCheck, VersionStatus
 from tests.factories import make_model
 from tests.versions.factories import add_by_client, add_version
 
@@ -36,7 +36,7 @@ def test_a_version_is_answered_in_full(client, headers, path, model, clock):
         "algorithm": "lightgbm",
         "hyperparameters": {"n_estimators": 150},
         "metrics": {"accuracy": 0.8},
-        "artifacts": {"model_file": None, "onnx_file": None},
+        "artifacts": {"model_file": None, "onnx_file": None, "onnx_check": None},
         "trained_by": "user-1",
         "training_duration_seconds": 95.0,
         "promoted_at": None,
@@ -45,6 +45,15 @@ def test_a_version_is_answered_in_full(client, headers, path, model, clock):
         "tags": {},
         "config": {"target_column": "late"},
     }
+
+
+def test_the_largest_difference_of_an_onnx_file_is_shown(client, headers, path, open_stores, model):
+    with open_stores() as stores:
+        number = add_version(stores, model, onnx=OnnxCheck(True, None, 2.5e-16, 1e-5, 40)).number
+    artifacts = client.get(f"{path}/ver-00{number}", headers=headers()).json["artifacts"]
+    assert artifacts["onnx_check"] == {
+        "passed": True, "reason": None, "max_difference": 2.5e-16, "tolerance": 1e-5, "rows": 40,
+    }  # fmt: skip
 
 
 def test_an_etag_changes_with_the_version(client, headers, path):

@@ -7,7 +7,7 @@ from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.entities.model_registry import RegisteredModel
 
 from studio.backends.mlflow.version_tags import MODEL_ID, RUN_ID, STATUS, fields_of, user_tags
-from studio.domain.versions import ModelVersion, VersionStatus
+from studio.domain.versions import ModelVersion, OnnxCheck, VersionStatus
 
 _STATUS_OF_MLFLOW = {
     "READY": VersionStatus.READY,
@@ -56,7 +56,9 @@ def entry_of(model: RegisteredModel, promoted_alias: str) -> RegistryEntry:
 
 def version_of(found: MlflowVersion, *, is_promoted: bool) -> ModelVersion:
     """One version of MLflow as ours; without our tags it is a client's, and external."""
-    status = found.tags.get(STATUS)
+    status, fields = found.tags.get(STATUS), fields_of(found.tags)
+    if fields.get("onnx") is not None:
+        fields["onnx"] = OnnxCheck(**fields["onnx"])
     return ModelVersion(
         number=int(found.version),
         status=VersionStatus(status) if status else _STATUS_OF_MLFLOW[found.status],
@@ -68,7 +70,7 @@ def version_of(found: MlflowVersion, *, is_promoted: bool) -> ModelVersion:
         mlflow_run_id=found.run_id or None,
         description=found.description or "",
         tags=user_tags(found.tags),
-        **fields_of(found.tags),
+        **fields,
     )
 
 

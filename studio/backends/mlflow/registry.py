@@ -124,7 +124,7 @@ class Registry:
             source: Address of an MLflow model folder, as ``Runs.log_model`` gives it.
             mlflow_run_id: The MLflow run it comes from.
             run_id: Our training run.
-            fields: Any of algorithm, trained_by, duration_s, hyperparameters, config, metrics and digest.
+            fields: Any of algorithm, trained_by, duration_s, hyperparameters, config, metrics, digest and onnx.
             tags: The user's own.
             description: Up to 2000 characters.
             status: Where it stands.

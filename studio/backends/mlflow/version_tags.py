@@ -21,7 +21,7 @@ MODEL_ID: Final = "studio.model_id"
 RUN_ID: Final = "studio.run_id"
 STATUS: Final = "studio.status"
 
-_FIELDS: Final = ("algorithm", "trained_by", "duration_s", "hyperparameters", "config", "metrics", "digest")
+_FIELDS: Final = ("algorithm", "trained_by", "duration_s", "hyperparameters", "config", "metrics", "digest", "onnx")
 _FOREIGN: Final = (PREFIX, "mlflow.")
 
 
@@ -29,7 +29,7 @@ def tags_of(fields: Mapping[str, Any], *, run_id: str | None, status: VersionSta
     """Reserved tags for these fields; long values are spread over several tags.
 
     Args:
-        fields: Any of algorithm, trained_by, duration_s, hyperparameters, config, metrics and digest,
+        fields: Any of algorithm, trained_by, duration_s, hyperparameters, config, metrics, digest and onnx,
             JSON-ready; a number that is not finite becomes null.
         run_id: Id of our training run.
         status: Where the version stands.

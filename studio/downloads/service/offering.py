@@ -65,7 +65,8 @@ def create_link(
         fresh |= _pack(stores, model_id, name, version, kept_as)
         had |= fresh
     if kept_as not in had:
-        raise FormatNotAvailable(version.id, format, _available(stores, name, version, had))
+        available, reason = _available(stores, name, version, had), _reason(version, format)
+        raise FormatNotAvailable(version.id, format, available, reason=reason)
     _record(stores, model_id, version, fresh)
     stores.record_change(model_id, version_id=version.id, format=format, expires_in=lifetime_s)
     return _link(stores, model_id, version, format, had[kept_as], lifetime_s)
@@ -98,6 +99,15 @@ def _available(stores: Stores, name: str, version: ModelVersion, had: dict[FileF
     if version.status is VersionStatus.READY:
         found |= set(list_packable(stores, name, version))
     return [format.value for format in FileFormat if format in found]
+
+
+def _reason(version: ModelVersion, format: FileFormat) -> str | None:
+    """Why a version has no file of a format, where that is known."""
+    if format is not FileFormat.ONNX or version.run_id is None:
+        return None
+    if version.onnx is None:
+        return "its training was not asked for one, with export_onnx"
+    return version.onnx.reason
 
 
 def _record(stores: Stores, model_id: str, version: ModelVersion, fresh: dict[FileFormat, StoredFile]) -> None:

@@ -14,25 +14,25 @@ SKOPS_BYTES_PER_S = 5 << 20
 Log = Callable[[str, str], None]
 
 
-def export_model(estimator: Any, folder: Path, *, deadline: float | None, log: Log) -> dict[FileFormat, Path]:
-    """Write the model in every form it can be had as; what cannot be written is told and left out.
+def export_model(estimator: Any, folder: Path, *, deadline: float, log: Log) -> dict[FileFormat, Path]:
+    """Write the model in the forms that any model can be had as; what cannot be written is told and left out.
 
     Args:
         estimator: Fitted.
         folder: Where the files go; a repeat replaces them.
-        deadline: Monotonic time by which all must be done; None for no hurry.
+        deadline: Monotonic time by which all must be done.
         log: Takes a level and a line of the run's log.
     """
     files = {FileFormat.PKL: folder / "model.pkl"}
     write_pickle(estimator, files[FileFormat.PKL])
     expected_s = SKOPS_LEAST_S + files[FileFormat.PKL].stat().st_size / SKOPS_BYTES_PER_S
-    if deadline is not None and time.monotonic() + expected_s > deadline:
-        log("info", "[Export] no skops file: writing it would not fit into the time budget")
+    if time.monotonic() + expected_s > deadline:
+        log("info", "[Pipeline] no skops file: writing it would not fit into the time budget")
         return files
     try:
         write_skops(estimator, folder / "model.skops")
     except Exception as error:  # whatever a plugin's estimator is made of must not fail the run
-        log("warning", f"[Export] no skops file: {type(error).__name__}: {error}")
+        log("warning", f"[Pipeline] no skops file: {type(error).__name__}: {error}")
     else:
         files[FileFormat.SKOPS] = folder / "model.skops"
     return files

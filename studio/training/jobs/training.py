@@ -32,8 +32,9 @@ from studio.evaluation.metrics import is_better, primary_metric
 from studio.evaluation.stored import FOLDER, Evaluation, SplitEvaluation, write_evaluation
 from studio.models import service as models
 from studio.training.jobs.exporting import export_model
+from studio.training.jobs.onnx_export import OnnxExport, reserve_s
 from studio.training.jobs.pausing import PauseWish
-from studio.training.jobs.plans import plan_of, threads_per_run
+from studio.training.jobs.plans import SHARE_FOR_SEARCH, memory_cap_mb, plan_of, threads_per_run
 from studio.training.jobs.reporter import OpenStores, Reporter
 from studio.training.service.events import append_events, read_events
 from studio.training.service.outcomes import complete_run, fail_run
@@ -45,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 EXAMPLE_ROWS = 5
 UPLOAD_RESERVE_S = 1.5  # of a budget: writing and registering what was found
+REGISTER_RESERVE_S = 0.5  # of that: registering alone
 LEAST_BUDGET_S = 1.0
 
 
@@ -151,12 +153,13 @@ class _Training:
         if not ends:
             return None
         gone_s = self.before_s + time.monotonic() - self.started
-        return max(min(ends) - gone_s - UPLOAD_RESERVE_S, LEAST_BUDGET_S)
+        kept_s = reserve_s(min(ends)) if self.run.config["export_onnx"] else 0.0
+        return max(min(ends) - gone_s - kept_s - UPLOAD_RESERVE_S, LEAST_BUDGET_S)
 
-    def deadline(self) -> float | None:
-        """Monotonic time at which the run's own budget is over; None where it has none."""
-        budget = self.run.config["search"]["time_budget_seconds"]
-        return None if budget is None else self.started - self.before_s + budget
+    def deadline(self) -> float:
+        """Monotonic time at which the run's budget or its timeout is over, whichever ends first."""
+        budget, timeout = self.run.config["search"]["time_budget_seconds"], self.run.timeout_seconds
+        return self.started - self.before_s + min(timeout, budget or timeout)
 
     def is_cut_by_timeout(self, result_trials: int) -> bool:
         """Whether the run's timeout, not its own budget or trials, ended the search."""
@@ -183,6 +186,7 @@ class _Training:
         self, result: SearchResult, frame: pd.DataFrame, mlflow_run_id: str, reporter: Reporter
     ) -> ModelVersion:
         """Write what was found to MLflow and the file store, and register it."""
+        export = self.start_onnx(result, frame)
         with self.open_stores(write=False) as stores:
             evaluation = _evaluation_of(result, self.model.task_type, stores.now())
             write_evaluation(self.folder / FOLDER, evaluation)
@@ -192,6 +196,9 @@ class _Training:
                 mlflow_run_id, result.estimator, input_example=example, optional=result.optional_columns
             )
         files = export_model(result.estimator, self.folder, deadline=self.deadline(), log=reporter.log)
+        check = None if export is None else export.result(reporter.log)
+        if export is not None and check is not None and check.passed:
+            files[FileFormat.ONNX] = export.path
         with self.open_stores(write=True) as stores:
             return versions.register_version(
                 stores,
@@ -208,8 +215,18 @@ class _Training:
                 model_file=files.pop(FileFormat.PKL),
                 more_files=files,
                 digest=saved.digest,
+                onnx=check,
                 description=self.run.run_label or "",
             )
+
+    def start_onnx(self, result: SearchResult, frame: pd.DataFrame) -> OnnxExport | None:
+        """The conversion of the model, under way; None where none is asked for."""
+        if not self.run.config["export_onnx"]:
+            return None
+        return OnnxExport(
+            result, frame, self.folder / versions.NAMES[FileFormat.ONNX],
+            deadline=self.deadline() - REGISTER_RESERVE_S, memory_cap_mb=memory_cap_mb(self.config) * SHARE_FOR_SEARCH,
+        )  # fmt: skip
 
     def finish(self, version: ModelVersion, mlflow_run_id: str, stage_seconds: Mapping[str, float]) -> None:
         """Write the outcome, and close the MLflow run."""

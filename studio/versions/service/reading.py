@@ -48,7 +48,7 @@ def list_versions(stores: Stores, model_id: str, wanted: VersionFilter, *, page:
     column = {"version_number": "number", "trained_at": "created_at", "status": "status"}[wanted.sort_by]
     found.sort(key=lambda version: (getattr(version, column), version.number), reverse=wanted.descending)
     shown = found[(page - 1) * page_size : page * page_size]
-    records = [VersionRecord(model_id, version, VersionFiles(None, None), None) for version in shown]
+    records = [VersionRecord(model_id, version, VersionFiles(None, None, None), None) for version in shown]
     return Page(len(found), page, page_size, records)
 
 
@@ -106,6 +106,7 @@ def record_of(stores: Stores, model_id: str, version: ModelVersion) -> VersionRe
     files = VersionFiles(
         _find_file(stores, model_file_key(model_id, version.number)),
         _find_file(stores, f"{folder_of(model_id, version.number)}/model.onnx"),
+        version.onnx,
     )
     query = select(PromotionRow).where(PromotionRow.model_id == model_id, PromotionRow.version == version.number)
     row = stores.db.scalars(query.order_by(PromotionRow.number.desc()).limit(1)).first()

@@ -1,12 +1,13 @@
 """Makes a training run's result a version."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from studio.backends.files.port import StoredFile
 from studio.backends.stores import Stores
-from studio.domain.versions import FileFormat, ModelVersion, VersionStatus, version_id_of
+from studio.domain.versions import FileFormat, ModelVersion, OnnxCheck, VersionStatus, version_id_of
 from studio.models import service as models
 from studio.versions.service.files import file_key, list_files, record_files
 from studio.versions.service.marks import find_mark, hold_registry
@@ -28,6 +29,7 @@ def register_version(
     model_file: Path | None,
     more_files: Mapping[FileFormat, Path] | None = None,
     digest: str | None = None,
+    onnx: OnnxCheck | None = None,
     tags: Mapping[str, str] | None = None,
     description: str = "",
 ) -> ModelVersion:
@@ -53,6 +55,7 @@ def register_version(
         model_file: The pickled estimator, which stays; None for none.
         more_files: What else it can be had as, local files that stay.
         digest: Hash of the model folder, as ``Runs.log_model`` gives it; None leaves the folder unchecked.
+        onnx: What became of its ONNX file; None where none was asked for.
         tags: Tags users see and may change.
         description: Up to 2000 characters.
 
@@ -75,6 +78,7 @@ def register_version(
             "duration_s": duration_s,
             "trained_by": trained_by,
             "digest": digest,
+            "onnx": None if onnx is None else asdict(onnx),
         }
         version = stores.registry.register_version(
             name, source=source, mlflow_run_id=mlflow_run_id, run_id=run_id, fields=fields,
