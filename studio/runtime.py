@@ -66,5 +66,10 @@ def files_of(config: Config) -> FileStore:
     parts = urlsplit(config.artifact_root)
     if parts.scheme != "s3":
         return LocalFiles(Path(config.artifact_root))
-    where = {"endpoint_url": config.s3_endpoint_url, "public_url": config.s3_public_url, "region": config.s3_region}
-    return S3Files(parts.netloc, parts.path.strip("/"), **where)
+    return S3Files(
+        parts.netloc,
+        parts.path.strip("/"),
+        endpoint_url=config.s3_endpoint_url,
+        public_url=config.s3_public_url,
+        region=config.s3_region,
+    )

@@ -69,15 +69,21 @@ class Image:
             'root=$1 user=$2 folder=$3 && shift 3 && exec chroot --userspec="$user" "$root" '
             'sh -c \'cd "$1" && shift && exec "$@"\' sh "$folder" "$@"'
         )
+        named = user or self._user
+        spec = named if self._entry_of(named) else f"{named}:0"  # as an engine has it for a number without a name
         handed = [f"{name}={value}" for name, value in {**environment, **more}.items()]
         return [
             *("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", enter, "enter", root),
-            *(root, user or self._user, self._workdir, "env", "-i", *handed, *command),
+            *(root, spec, self._workdir, "env", "-i", *handed, *command),
         ]
 
     def _home_of(self, user: str) -> str:
+        found = self._entry_of(user)
+        return found[5] if found else "/"
+
+    def _entry_of(self, user: str) -> list[str] | None:
         users = [line.split(":") for line in (self.root / "etc/passwd").read_text().splitlines()]
-        return next(fields[5] for fields in users if fields[2] == user)
+        return next((fields for fields in users if fields[2] == user), None)
 
     def _do_from(self, arguments: str) -> None:
         name = arguments.partition(" AS ")[2] or "last"

@@ -48,7 +48,8 @@ from pathlib import Path
 from studio.config import Config
 from studio.process import begin
 begin("worker", Config(data_folder=Path(sys.argv[1]), runtime_folder=Path(sys.argv[1])))
-import numpy, pyarrow  # with threads of their own
+import studio.exports.onnx.conversion  # and all that has threads of its own
+assert "onnxruntime" not in sys.modules
 before = set(os.listdir("/proc/self/task"))
 import studio.exports.onnx.parity
 print(os.environ["ORT_DISABLE_TELEMETRY"], len(set(os.listdir("/proc/self/task")) - before))

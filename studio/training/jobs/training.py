@@ -191,7 +191,7 @@ class _Training:
             evaluation = _evaluation_of(result, self.model.task_type, stores.now())
             write_evaluation(self.folder / FOLDER, evaluation)
             self._log_artifacts(stores, result, mlflow_run_id)
-            example = frame[list(result.feature_columns)].head(EXAMPLE_ROWS)
+            example = _example_of(frame, list(result.feature_columns))
             saved = stores.runs.log_model(
                 mlflow_run_id, result.estimator, input_example=example, optional=result.optional_columns
             )
@@ -272,6 +272,16 @@ class _Training:
 
     def _target_is_there(self, frame: pd.DataFrame) -> bool:
         return self.run.config["target_column"] in frame.columns
+
+
+def _example_of(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """A few rows; truth values with gaps are of a type that says so, as a few objects could be anything."""
+    truths = [
+        name
+        for name in columns
+        if frame[name].dtype == object and pd.api.types.infer_dtype(frame[name], skipna=True) == "boolean"
+    ]
+    return frame[columns].head(EXAMPLE_ROWS).astype(dict.fromkeys(truths, "boolean"))
 
 
 def _evaluation_of(result: SearchResult, task: str, now: datetime) -> Evaluation:
