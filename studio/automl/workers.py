@@ -59,7 +59,7 @@ class Event:
 class _Worker:
     pid: int
     connection: Connection
-    rss_at_fork: int
+    own_bytes_at_fork: int
     deadline: float | None = None
     is_busy: bool = False
     process: psutil.Process = field(init=False)
@@ -183,7 +183,7 @@ class WorkerPool:
     @staticmethod
     def _grown_bytes(worker: _Worker) -> int:
         try:
-            return max(0, worker.process.memory_info().rss - worker.rss_at_fork)
+            return max(0, _own_bytes(worker.process) - worker.own_bytes_at_fork)
         except psutil.Error:
             return 0
 
@@ -203,7 +203,7 @@ class WorkerPool:
     def _fork(self) -> _Worker:
         parent_end, child_end = Pipe()
         parent = os.getpid()
-        rss = psutil.Process().memory_info().rss
+        own_bytes = _own_bytes(psutil.Process())
         pid = os.fork()
         if pid == 0:
             try:
@@ -217,7 +217,13 @@ class WorkerPool:
             finally:
                 os._exit(0)
         child_end.close()
-        return _Worker(pid, parent_end, rss)
+        return _Worker(pid, parent_end, own_bytes)
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    """Resident memory without what is mapped from files: a forked child does not inherit that, so it tells nothing."""
+    memory = process.memory_info()
+    return int(memory.rss - memory.shared)
 
 
 def _family_of(process: psutil.Process) -> Iterator[psutil.Process]:
