@@ -69,13 +69,13 @@ def fit_member(name, reader, frame, target, *, preprocessing=Preprocessing(), pa
     return Member(encoder, family.fit(chosen, TrainingRows(matrix, y), context), present, n_classes)
 
 
-def pipeline_of(frame, target, *members, weights=None, reader=None):
+def pipeline_of(frame, target, *members, weights=None, reader=None, calibration=None):
     """A pipeline of members."""
     classes = None if target == "hours" else np.array(sorted(frame[target].unique()))
     if classes is not None and classes.dtype.kind in "US":
         classes = classes.astype(object)
     reader = reader or ColumnReader(TYPES).fit(frame)
-    return build_pipeline(reader, members, weights or [1 / len(members)] * len(members), classes)
+    return build_pipeline(reader, members, weights or [1 / len(members)] * len(members), classes, calibration)
 
 
 def fit_clusters(name, frame, **params):

@@ -1,11 +1,16 @@
 """Every family's estimators as ONNX, on every kind of column: what the graph answers is what the pipeline answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from studio.automl.calibration import Calibration
 from studio.automl.columns import ColumnReader
 from studio.automl.plan import Preprocessing
+from studio.automl.targets import LogTarget
 from studio.exports.onnx.graph import CannotConvert
+from studio.exports.onnx.inputs import feeds_of
 from tests.exports.pipelines import TYPES, fit_clusters, fit_member, fit_pipeline, pipeline_of
 
 TREES = ("lightgbm", "xgboost", "hist_gradient_boosting", "random_forest", "extra_trees")
@@ -139,3 +144,23 @@ def test_members_that_miss_classes(frame, compare):
 def test_trees_that_never_split(frame, compare):
     flat = fit_pipeline("lightgbm", frame, "hours", params={"min_child_samples": 10_000})
     assert is_same(compare(flat, frame))
+
+
+@pytest.mark.parametrize(
+    "calibration", [Calibration(temperature=1.7), Calibration(temperature=0.6), Calibration(scales=(3.0, 0.2, 1.0))]
+)
+def test_calibrated_probabilities_and_decisions(calibration, frame, compare, session):
+    reader = ColumnReader(TYPES).fit(frame)
+    member = fit_member("lightgbm", reader, frame, "class")
+    pipeline = pipeline_of(frame, "class", member, reader=reader, calibration=calibration)
+    assert compare(pipeline, frame).max_difference < 1e-12
+    answers = session(pipeline).run(["prediction"], feeds_of(pipeline["columns"], frame))[0]
+    assert (answers == pipeline.predict(frame)).all()
+
+
+def test_a_target_learned_as_logarithms(frame, compare):
+    frame["hours"] = np.exp(frame["hours"] / 3)
+    reader, target = ColumnReader(TYPES).fit(frame), LogTarget.of(frame["hours"].to_numpy())
+    logs = frame.assign(hours=target.forward(frame["hours"].to_numpy()))
+    member = replace(fit_member("lightgbm", reader, logs, "hours"), target=replace(target, factor=1.3))
+    assert compare(pipeline_of(frame, "hours", member, reader=reader), frame).max_difference < 1e-9

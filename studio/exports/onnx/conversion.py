@@ -10,8 +10,11 @@ from joblib import hash as hash_of
 from onnx import ModelProto, TensorProto, helper
 from sklearn.pipeline import Pipeline
 
+from studio.automl.calibration import LEAST_PROBABILITY, Calibration
 from studio.automl.columns import ColumnReader
 from studio.automl.pipeline import BlendClassifier, BlendClusterer, BlendRegressor, Member
+from studio.automl.preprocessing import Encoder, NoColumns
+from studio.automl.targets import LogTarget
 from studio.exports.onnx.encoding import add_matrix, slots_of
 from studio.exports.onnx.estimators import add_estimator
 from studio.exports.onnx.graph import DOUBLE, CannotConvert, Graph, require_known
@@ -19,7 +22,7 @@ from studio.exports.onnx.inputs import KINDS, Inputs, add_inputs
 
 PREDICTION, PROBABILITIES = "prediction", "probabilities"
 _KINDS: Final = {"i": TensorProto.INT64, "u": TensorProto.INT64, "f": DOUBLE, "b": TensorProto.BOOL}  # else texts
-_MEMBER: Final = ("encoder", "estimator", "present", "n_classes")
+_MEMBER: Final = ("encoder", "estimator", "present", "n_classes", "target")
 
 
 def convert(pipeline: Any) -> ModelProto:
@@ -46,8 +49,9 @@ def convert(pipeline: Any) -> ModelProto:
     kinds = {name: kind for name, kind in reader.column_types.items() if kind != "text"}
     facts: dict[str, Any] = {"inputs": kinds, "kinds": KINDS}
     if type(model) is BlendClassifier:
-        require_known(model, BlendClassifier, ("members", "weights", "classes", "classes_"))
-        facts["classes"] = _add_classes(graph, _add_blend(graph, inputs, model.members, model.weights), model.classes_)
+        require_known(model, BlendClassifier, ("members", "weights", "classes", "classes_", "calibration"))
+        blend = _add_blend(graph, inputs, model.members, model.weights)
+        facts["classes"] = _add_classes(graph, blend, model.classes_, model.calibration)
     else:
         is_clusterer = type(model) is BlendClusterer
         require_known(model, BlendClusterer if is_clusterer else BlendRegressor, ("members", "weights"))
@@ -68,21 +72,27 @@ def _add_blend(graph: Graph, inputs: Inputs, members: Sequence[Member], weights:
     matrices: dict[str, str] = {}
     for member, weight in zip(members, weights, strict=True):
         require_known(member, Member, _MEMBER)
-        key = hash_of(member.encoder)
+        encoder = member.encoder
+        if isinstance(encoder, NoColumns):
+            raise CannotConvert(NoColumns.__name__)
+        key = hash_of(encoder)
         if key not in matrices:
-            matrices[key] = add_matrix(graph, inputs, member.encoder)
-        weighted = graph.op("Mul", _add_member(graph, matrices[key], member), graph.constant(float(weight)))
+            matrices[key] = add_matrix(graph, inputs, encoder)
+        outputs = _add_member(graph, matrices[key], member, encoder)
+        weighted = graph.op("Mul", outputs, graph.constant(float(weight)))
         total = graph.op("Add", total, weighted) if total else weighted
     return total
 
 
-def _add_member(graph: Graph, matrix: str, member: Member) -> str:
+def _add_member(graph: Graph, matrix: str, member: Member, encoder: Encoder) -> str:
     """Its outputs, where it was fitted without some of the classes with 0 for those."""
     if member.n_classes and len(member.present) == 1:
         certain = np.zeros((1, member.n_classes))
         certain[0, member.present] = 1.0
         return graph.op("Add", graph.zeros(matrix), graph.constant(certain))
-    outputs = add_estimator(graph, matrix, member.estimator, slots_of(member.encoder))
+    outputs = add_estimator(graph, matrix, member.estimator, slots_of(encoder))
+    if member.target is not None:
+        outputs = _turn_back(graph, outputs, member.target)
     if not member.n_classes or len(member.present) == member.n_classes:
         return outputs
     places = np.full(member.n_classes, len(member.present), dtype=np.int64)  # the column of zeros
@@ -98,14 +108,28 @@ def _add_numbers(graph: Graph, total: str, *, are_whole: bool) -> None:
     graph.output(PREDICTION, numbers, TensorProto.INT64 if are_whole else DOUBLE)
 
 
-def _add_classes(graph: Graph, total: str, classes: npt.NDArray[Any]) -> list[Any]:
-    """The outputs of a classification: the most probable class and all probabilities; gives the classes, JSON-ready."""
-    best = graph.op("ArgMax", total, axis=1, keepdims=0)
+def _turn_back(graph: Graph, logs: str, target: LogTarget) -> str:
+    """Numbers of a target that was learned as logarithms."""
+    require_known(target, LogTarget, ("unit", "top", "factor"))
+    within = graph.op("Clip", logs, graph.constant(0.0), graph.constant(target.top))
+    ratios = graph.op("Sub", graph.op("Exp", within), graph.constant(1.0))
+    return graph.op("Mul", ratios, graph.constant(target.factor * target.unit))
+
+
+def _add_classes(graph: Graph, total: str, classes: npt.NDArray[Any], calibration: Calibration) -> list[Any]:
+    """The outputs of a classification: the class decided on and all probabilities; gives the classes, JSON-ready."""
+    require_known(calibration, Calibration, ("temperature", "scales"))
+    if calibration.temperature != 1.0:
+        possible = graph.op("Clip", total, graph.constant(LEAST_PROBABILITY))
+        total = graph.op("Pow", possible, graph.constant(1.0 / calibration.temperature))
+    whole = graph.op("ReduceSum", total, graph.constant([1], np.int64))
+    shares = graph.op("Div", total, whole)
+    weighed = shares if calibration.scales is None else graph.op("Mul", shares, graph.constant(calibration.scales))
+    best = graph.op("ArgMax", weighed, axis=1, keepdims=0)
     kind = _KINDS.get(classes.dtype.kind, TensorProto.STRING)
     shown = [str(label) for label in classes] if kind == TensorProto.STRING else classes.tolist()
     numbers = helper.tensor_dtype_to_np_dtype(kind)
     labels = graph.texts(shown) if kind == TensorProto.STRING else graph.constant(classes, numbers)
     graph.output(PREDICTION, graph.op("Gather", labels, best), kind)
-    whole = graph.op("ReduceSum", total, graph.constant([1], np.int64))
-    graph.output(PROBABILITIES, graph.op("Div", total, whole), DOUBLE, len(classes))
+    graph.output(PROBABILITIES, shares, DOUBLE, len(classes))
     return shown

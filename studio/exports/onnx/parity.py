@@ -50,7 +50,7 @@ def measure_parity(pipeline: Pipeline, path: Path, frame: pd.DataFrame, *, until
 
     Beside the rows themselves, some are compared with cells emptied, never seen or far out of range, as those are where
     conversions go wrong; a number far out of range counts by its share of the others' size. Classes must agree too,
-    wherever the two most probable ones are further apart than the tolerance.
+    wherever the two that come first are further apart than the tolerance.
 
     Args:
         pipeline: Fitted.
@@ -82,9 +82,11 @@ def _compare(pipeline: Pipeline, session: onnxruntime.InferenceSession, rows: pd
         wanted = np.asarray(pipeline.predict(rows), dtype=np.float64)
         return float(np.max(np.abs(wanted), initial=0.0)), _difference(prediction, wanted)
     wanted = pipeline.predict_proba(rows)
-    ordered = np.sort(wanted, axis=1)
+    scales = pipeline.named_steps["model"].calibration.scales
+    weighed = wanted if scales is None else wanted * (np.array(scales) / max(scales))
+    ordered = np.sort(weighed, axis=1)
     is_clear = ordered[:, -1] - ordered[:, -2] > TOLERANCE
-    meant = pipeline.classes_[wanted.argmax(axis=1)]
+    meant = pipeline.classes_[weighed.argmax(axis=1)]
     is_same = (np.asarray(prediction)[is_clear].astype(str) == meant[is_clear].astype(str)).all()
     return 1.0, _difference(probabilities[0], wanted) if is_same else np.inf
 
