@@ -46,6 +46,7 @@ from studio.web.limiter import CallLimiter
 from studio.web.openapi import install_assets, make_api
 from studio.web.paths import SlashesOff, install_paths
 from studio.web.request_ids import RequestIds
+from studio.web.shared_counts import Columns
 from studio.web.sockets import Sockets
 from studio.web.telemetry import install_telemetry
 from studio.web.uploads import UploadRequest
@@ -121,18 +122,19 @@ def make_edge(app: Flask, runtime: Runtime) -> Edge:
             return auth.redeem_ticket(session, ticket, runtime.clock())
 
     config = runtime.config
+    columns = Columns(config.api_workers)
     return Edge(
         open_stores=runtime.open_stores,
         identifier=install_identifier(app, config),
-        limiter=CallLimiter(config.rate_limit_per_minute),
-        sign_in_limiter=CallLimiter(config.sign_in_limit_per_minute),
+        limiter=CallLimiter(config.rate_limit_per_minute, columns),
+        sign_in_limiter=CallLimiter(config.sign_in_limit_per_minute, columns),
         find_caller=find_caller,
         admit=make_admission(runtime),
         find_access=models.find_access,
         has_any_role=models.has_any_role,
         append_audit=append_audit,
         redeem_ticket=redeem_ticket,
-        sockets=Sockets(config.sockets_per_caller),
+        sockets=Sockets(config.sockets_per_caller, columns=columns),
         seal=Fernet(_key_from(config.signing_secret.get_secret_value(), "kept answers")),
     )
 

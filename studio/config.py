@@ -79,7 +79,7 @@ class Config(BaseSettings):
         description="Reverse proxies before it: so many values of X-Forwarded-For, -Proto and -Host are believed.",
     )
     api_workers: int = Field(2, ge=1, le=64, description="gunicorn processes of the API.")
-    api_threads: int = Field(64, ge=2, le=1024, description="Threads per gunicorn process; a socket holds one.")
+    api_threads: int = Field(64, ge=2, le=1024, description="Threads per gunicorn process; a socket holds none.")
     metrics_token: SecretStr | None = Field(None, description="Bearer that /metrics asks for; empty: none.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
@@ -101,9 +101,11 @@ class Config(BaseSettings):
     token_lifetime_s: int = Field(900, ge=60, le=86400, description="Life of tokens issued here, in seconds.")
 
     # Limits.
-    sign_in_limit_per_minute: int = Field(20, ge=1, description="Sign-ins per client address, minute and API process.")
-    rate_limit_per_minute: int = Field(1200, ge=1, description="Calls per caller, minute and API process.")
-    sockets_per_caller: int = Field(50, ge=1, description="Open sockets per caller and API process.")
+    sign_in_limit_per_minute: int = Field(
+        20, ge=1, description="Sign-ins per client address and minute, on one machine."
+    )
+    rate_limit_per_minute: int = Field(1200, ge=1, description="Calls per caller and minute, on one machine.")
+    sockets_per_caller: int = Field(50, ge=1, description="Open sockets per caller, on one machine.")
     queue_limit: int = Field(100, ge=1, description="Queued runs per organization.")
     dataset_limit_bytes: int = Field(2 << 30, ge=1, description="Largest dataset, received and decompressed.")
 

@@ -23,6 +23,10 @@ class MalformedBody(InvalidInput):
     code = "malformed_body"
 
 
+class NoHandshake(InvalidInput):
+    """A request to open a WebSocket that is none of the version that is spoken here."""
+
+
 class InvalidRange(InvalidInput):
     code = "invalid_range"
 

@@ -55,6 +55,8 @@ HTTP_CODES = {
     413: "payload_too_large",
     415: "unsupported_media_type",
 }
+NO_SOCKET = "There is no WebSocket at this path; call it without the header Upgrade."
+SOCKET_ONLY = "This path is a WebSocket (RFC 6455); open it as one."
 
 
 def status_of(error: StudioError) -> int:
@@ -104,11 +106,13 @@ def answer_error(error: StudioError) -> Response:
 
 
 def headers_of(error: StudioError) -> dict[str, str]:
-    """The headers that go with an error: how to sign in, when to come back."""
+    """The headers that go with an error: how to sign in, when to come back, which WebSockets are spoken."""
     headers = {}
     if status_of(error) == 401:
         invalid = ', error="invalid_token"' if error.code != "token_missing" else ""
         headers["WWW-Authenticate"] = f'Bearer realm="model-studio"{invalid}'
+    if isinstance(error, errors.NoHandshake):
+        headers["Sec-WebSocket-Version"] = "13"
     retry_after_s = getattr(error, "retry_after_s", None)
     if retry_after_s is not None:
         headers["Retry-After"] = str(retry_after_s)
@@ -152,6 +156,10 @@ def _escape(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
 
 
+def _asks_for_socket() -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
 def install_errors(app: Flask) -> None:
     """Answer every failure of an application with a problem body."""
 
@@ -163,10 +171,10 @@ def install_errors(app: Flask) -> None:
     def of_flask(error: HTTPException) -> Response:
         status = error.code or 500
         code = HTTP_CODES.get(status, "malformed_body" if 400 <= status < 500 else "internal_error")
+        if isinstance(error, WebsocketMismatch | MethodNotAllowed) and _asks_for_socket():
+            return answer_problem(404, "not_found", NO_SOCKET)
         if isinstance(error, WebsocketMismatch):
-            return answer_problem(
-                422, code, "A WebSocket handshake opens the sockets of this API, and nothing else here."
-            )
+            return answer_problem(404, "not_found", SOCKET_ONLY)
         if isinstance(error, RequestEntityTooLarge):
             return answer_problem(413, code, "The body is larger than this operation takes.")
         response = answer_problem(422 if status == 400 else status, code, error.description or TITLES.get(status, ""))

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Protocol, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 READ_BYTES = 1 << 16
+SLICE_S, BREATH_S = 0.0005, 0.0015  # stepping many sockets, others get at the interpreter in between
 THREADS_BESIDE = 4
 LONG_AT_ONCE = 2
 
@@ -102,7 +103,7 @@ class SocketLoop:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._woken = deque()  # appended to by any thread and by signal handlers: no lock
-        self._is_running = False
+        self._is_running = self._is_rung = False
         self._thread = None
         self._waker, self._alarm = socket.socketpair()
         self._waker.setblocking(False)
@@ -112,8 +113,10 @@ class SocketLoop:
         self._process = os.getpid()
 
     def _ring(self) -> None:
-        with suppress(OSError):  # full: it wakes anyway
-            self._waker.send(b"\0")
+        if not self._is_rung:
+            self._is_rung = True
+            with suppress(OSError):  # full: it wakes anyway
+                self._waker.send(b"\0")
 
     def _run(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -130,6 +133,7 @@ class SocketLoop:
     def _wait(self, selector: selectors.BaseSelector, round_: "_Round") -> None:
         for key, ready in selector.select(0 if self._woken else round_.timeout_s()):
             if key.fileobj is self._alarm:
+                self._is_rung = False  # before what was woken is looked at: whoever comes later rings again
                 with suppress(BlockingIOError):
                     self._alarm.recv(READ_BYTES)
             else:
@@ -160,7 +164,13 @@ class _Round:
             if self.ends.get(served) == moment:
                 self.due.setdefault(served, 0)
         due, self.due = self.due, {}
+        slice_ends = now + SLICE_S
         for served, ready in due.items():
+            now = monotonic()
+            if now >= slice_ends:
+                sleep(BREATH_S)
+                now = monotonic()
+                slice_ends = now + SLICE_S
             if served.connection.fileno() >= 0:  # one that has ended may be woken still
                 self._step(served, now, ready)
 

@@ -2,15 +2,15 @@
 
 import os
 import signal
-import threading
 import weakref
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from studio.errors import TooManySockets
+from studio.web.checks import Checks
+from studio.web.shared_counts import Columns
+from studio.web.socket_counts import SocketCounts
 from studio.web.socket_loop import SocketLoop
 from studio.web.websocket import WebSocket
 
@@ -39,18 +39,18 @@ class Pace:
 class Sockets:
     """The open sockets of one application in this process."""
 
-    def __init__(self, limit_per_caller: int, pace: Pace | None = None) -> None:
+    def __init__(self, limit_per_caller: int, pace: Pace | None = None, columns: Columns | None = None) -> None:
         """
         Args:
             limit_per_caller: Sockets one caller may have open.
             pace: When sockets do what; None for what the API promises.
+            columns: Those of the processes that count a caller's sockets together; None for this one alone.
         """
         self.pace = pace or Pace()
         self.is_stopping = False
-        self._limit = limit_per_caller
+        self.count = SocketCounts(limit_per_caller, columns).count
+        self.checks = Checks(self.pace.recheck_s)
         self._open: set[WebSocket] = set()
-        self._callers: Counter[str] = Counter()
-        self._lock = threading.Lock()
         self.loop = SocketLoop()
         _of_this_process.add(self)
 
@@ -62,25 +62,6 @@ class Sockets:
             yield
         finally:
             self._open.discard(socket)
-
-    @contextmanager
-    def count(self, caller: str) -> Iterator[None]:
-        """Count a caller's socket while it is open.
-
-        Raises:
-            TooManySockets: It has as many as it may.
-        """
-        with self._lock:
-            if self._callers[caller] >= self._limit:
-                raise TooManySockets(f"A caller may have {self._limit} open sockets.")
-            self._callers[caller] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._callers[caller] -= 1
-                if not self._callers[caller]:
-                    del self._callers[caller]
 
     def stop(self) -> None:
         """Have every socket closed as for a restart, and every later one at once."""

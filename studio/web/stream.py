@@ -118,7 +118,8 @@ def _let_in(operation: Operation, view: View, args: dict[str, Any], stack: ExitS
         query = {} if operation.query is None else {"query": _narrow(load_query(operation), run_id)}
         feed: Feed = view(Context(stores, actor, origin), **query, **args)
     stack.callback(feed.close)
-    return LetIn(feed, functools.partial(_check_again, edge, actor, origin, operation, args, feed))
+    check = functools.partial(_check_again, edge, actor, origin, operation, args, feed)
+    return LetIn(feed, check, (actor, operation.id, *args.items()) if operation.audit is None else None)
 
 
 def _identify(edge: Edge, args: dict[str, Any]) -> tuple[Actor, str | None]:

@@ -2,16 +2,16 @@
 
 import functools
 import logging
-import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
 from studio.errors import BackendDown, Forbidden, InvalidInput, NotFound, TooMany, Unauthenticated
+from studio.web.checks import Check
 from studio.web.sockets import Sockets
 from studio.web.websocket import Piece, WebSocket
 
@@ -75,10 +75,12 @@ class LetIn:
     Attributes:
         feed: What it is told.
         check: Raises once it may not listen any more; may wait for a database.
+        check_key: Equal for sockets that one check holds for; None for one that is nobody else's.
     """
 
     feed: Feed
     check: Callable[[], None]
+    check_key: Hashable = None
 
 
 def end_for(error: Exception, request_id: str) -> End:
@@ -119,10 +121,11 @@ class Talk:
         self._request_id = request_id
         self._pace = sockets.pace
         self._wake = functools.partial(sockets.loop.wake, self)
-        self._checking: Future[None] | None = None
+        self._beside = functools.partial(sockets.loop.do_beside, self)
+        self._check: Check | None = None
         self._taking: Future[list[bytes]] | None = None
         self._closed_by: float | None = None  # when the patience with the client's side of closing is over
-        self._ping_at = self._check_at = self._patient_at = 0.0
+        self._ping_at = self._patient_at = 0.0
 
     def begin(self, whole: ExitStack) -> None:
         """Hand over to the loop, which closes ``whole`` at the end; returns at once."""
@@ -130,10 +133,11 @@ class Talk:
         self._socket.wake = self._wake
         now = time.monotonic()
         self._ping_at = now + self._pace.ping_s
-        # Sockets opened together, as all are after a restart, must not all ask the database together ever after.
-        self._check_at = now + random.uniform(0, self._pace.recheck_s)  # noqa: S311 - guards nothing
         if isinstance(self._start, LetIn):
-            self._start.feed.start(self._wake)
+            start, checks = self._start, self._sockets.checks
+            self._check = checks.join(start.check_key, start.check, self._wake, now)
+            self._caller.callback(checks.leave, start.check_key, self._check, self._wake)
+            start.feed.start(self._wake)
         self._sockets.loop.serve(self)
 
     @property
@@ -184,15 +188,9 @@ class Talk:
             return RESTART
         if self._is_slow(caller.feed, now):
             return SLOW
-        self._check(caller, now)
+        if self._check is not None:
+            self._check.look(now, self._beside)
         return DONE if self._taking is None and caller.feed.is_over else None
-
-    def _check(self, caller: LetIn, now: float) -> None:
-        if self._checking is None and now >= self._check_at:
-            self._checking = self._sockets.loop.do_beside(self, caller.check)
-        if self._checking is not None and self._checking.done():
-            self._checking.result()
-            self._checking, self._check_at = None, now + self._pace.recheck_s
 
     def _is_slow(self, feed: Feed, now: float) -> bool:
         if feed.is_patient:
@@ -233,13 +231,13 @@ class Talk:
             return []
         kept = feed.take_kept(room)
         if kept is None and (heard or not found_nothing):  # else it would be asked again and again
-            self._taking = self._sockets.loop.do_beside(self, functools.partial(feed.take, room))
+            self._taking = self._beside(functools.partial(feed.take, room))
         return kept or []
 
     def _next_due(self, now: float) -> float:
         due = [self._ping_at]
-        if self._checking is None:
-            due.append(self._check_at)
+        if self._check is not None and self._check.due_at is not None:
+            due.append(self._check.due_at)
         if self._socket.mark_at is not None:
             due.append(self._socket.mark_at)
         since = self._socket.waiting_since

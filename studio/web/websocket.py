@@ -9,6 +9,7 @@ piece by piece as it comes, so that memory does not depend on how long its messa
 import contextlib
 import functools
 import os
+import re
 import selectors
 import socket
 import struct
@@ -29,7 +30,7 @@ from wsproto.events import (
 )
 from wsproto.utilities import ProtocolError
 
-from studio.errors import InvalidInput
+from studio.errors import NoHandshake
 
 READ_BYTES = 1 << 16
 WRITE_BYTES = 1 << 18
@@ -37,8 +38,10 @@ READS_AT_ONCE = 16
 OUT_LIMIT_BYTES = 1 << 20  # with so much unsent, nothing is read either: answers to pings must not pile up
 HELD_LIMIT_BYTES = 1 << 20  # with so much that nobody has taken yet, nothing more is read
 HANDSHAKE_HEADERS = ("Host", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
+VERSION = "13"
+KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}  # a host that is gone is so in two minutes
-MARK_EVERY_S = 0.5  # a question and its answer cost more than a message
+MARK_EVERY_S = 2.0  # a question and its answer cost more than a message
 MARK_AT_ONCE = 125  # messages unread for which it is asked without delay
 TOO_LARGE = (1009, "message_too_large")
 
@@ -96,22 +99,23 @@ class WebSocket:
             headers: Of the answer, beside those of the handshake; ASCII.
 
         Raises:
-            InvalidInput: The request is no handshake of WebSocket version 13.
+            NoHandshake: The request is no handshake of WebSocket version 13.
             RuntimeError: The server does not hand out its connections.
         """
         connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
         if connection is None:
             raise RuntimeError("this server does not hand out its connections")
         protocol = WSConnection(ConnectionType.SERVER)
+        handshake = _handshake_of(environ)
         try:
-            protocol.receive_data(_handshake_of(environ))
+            protocol.receive_data(handshake)
             if not any(isinstance(event, Request) for event in protocol.events()):
-                raise InvalidInput("This is not a WebSocket handshake.")
+                raise NoHandshake("This is not a WebSocket handshake.")
             answer = protocol.send(
                 AcceptConnection(extra_headers=[(name.encode(), value.encode()) for name, value in headers.items()])
             )
         except (ProtocolError, UnicodeError) as error:
-            raise InvalidInput(f"This is not a WebSocket handshake: {error}.") from error
+            raise NoHandshake(f"This is not a WebSocket handshake: {error}.") from error
         accepted = cls(_take_over(connection), protocol, max_message_bytes)
         accepted._write(answer)
         return accepted
@@ -242,6 +246,8 @@ class WebSocket:
                     return
                 data = self._connection.recv(READ_BYTES)
                 self._take(data) if data else self._end()
+                if len(data) < READ_BYTES:
+                    return  # that was all, or the selector will tell of more
         except BlockingIOError:
             return
         except OSError:
@@ -298,6 +304,10 @@ class WebSocket:
 
 def _handshake_of(environ: Mapping[str, Any]) -> bytes:
     given = {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}") for name in HANDSHAKE_HEADERS}
+    if given["Sec-WebSocket-Version"] != VERSION:
+        raise NoHandshake("1 field was refused", fields=[("Sec-WebSocket-Version", f"must be {VERSION}")])
+    if not KEY.fullmatch(given["Sec-WebSocket-Key"] or ""):
+        raise NoHandshake("1 field was refused", fields=[("Sec-WebSocket-Key", "must be 16 bytes in Base64")])
     lines = ["GET / HTTP/1.1", *(f"{name}: {value}" for name, value in given.items() if value is not None)]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 

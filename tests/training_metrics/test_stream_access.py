@@ -80,9 +80,22 @@ def test_another_model_s_run_is_closed_with_4404(story, start_story, listen):
             assert end_of(listener) == (4404, "not_found")
 
 
-def test_a_parameter_out_of_bounds_is_closed_with_1008(story, listen):
-    with listen(story, "after=-1") as listener:
+@pytest.mark.parametrize("after", ["-1", "x", "1.5", "", "null", "1e3", str(10**9 + 1), str(2**63), "9" * 400])
+def test_a_parameter_that_is_no_sequence_number_is_closed_with_1008(story, listen, after):
+    with listen(story, f"after={after}") as listener:
         assert end_of(listener) == (1008, "validation_failed")
+
+
+@pytest.mark.parametrize("query", ["after=0", "after=00", "after=0&after=7", "page=x&anything=1"])
+def test_what_is_fine_or_unknown_is_taken(story, listen, query):
+    with listen(story, query) as listener:
+        assert listener.seqs(1) == [1]
+
+
+def test_the_largest_sequence_number_lies_beyond_every_end(story, listen):
+    with listen(story, f"after={10**9}") as listener:
+        story.end()
+        assert end_of(listener) == (1000, "")
 
 
 def test_a_reader_may_listen(story, listen, headers):
@@ -108,9 +121,13 @@ def test_a_ticket_opens_one_handshake(story, listen, ticket):
         assert end_of(listener) == REFUSED
 
 
-def test_a_ticket_is_over_after_half_a_minute(story, listen, ticket, clock):
-    opened = ticket(model_id=story.model_id)
-    clock.advance(seconds=31)
+def test_a_ticket_is_good_for_half_a_minute_and_not_longer(story, listen, ticket, clock):
+    opened, late = ticket(model_id=story.model_id), ticket(model_id=story.model_id)
+    clock.advance(seconds=30)
+    with listen(story, f"ticket={opened}", caller={}) as listener:
+        assert listener.seqs(1) == [1]
+    opened = late
+    clock.advance(seconds=1)
     with listen(story, f"ticket={opened}", caller={}) as listener:
         assert end_of(listener) == REFUSED
 
@@ -144,12 +161,61 @@ def test_an_unknown_ticket_is_closed_with_4401(story, listen, ticket):
         assert end_of(listener) == REFUSED
 
 
-def test_a_request_that_is_no_handshake_gets_a_problem(story, server, headers):
-    url = f"http://127.0.0.1:{server.port}/api/v1/models/{story.model_id}/training-metrics/stream"
-    assert requests.get(url, headers=headers(), timeout=20).status_code == 422
-    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "8"}
-    answer = requests.get(url, headers={**headers(), **upgrade}, timeout=20)
-    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+@pytest.fixture
+def ask(server, headers):
+    """Sends a GET; status and body of the answer."""
+
+    def send(path, **given):
+        url = f"http://127.0.0.1:{server.port}/api/v1/models/{path}"
+        answer = requests.get(url, headers={**headers(), **given}, timeout=20)
+        return answer.status_code, answer.json(), answer.headers
+
+    return send
+
+
+def test_a_call_without_an_upgrade_is_told_that_the_path_is_a_socket(story, ask):
+    status, body, _ = ask(f"{story.model_id}/training-metrics/stream")
+    assert (status, body["code"]) == (404, "not_found")
+    assert "is a WebSocket" in body["detail"]
+
+
+@pytest.mark.parametrize("path", ["", "{model_id}", "{model_id}/training-metrics", "dashboard/stats"])
+def test_an_upgrade_on_a_path_that_is_no_socket_is_told_so(story, ask, path):
+    status, body, _ = ask(path.format(model_id=story.model_id), **UPGRADE)
+    assert (status, body["code"]) == (404, "not_found")
+    assert "no WebSocket at this path" in body["detail"]
+
+
+def test_an_upgrade_on_an_unknown_path_is_not_found(ask):
+    assert ask("nothing/of/this", **UPGRADE)[0] == 404
+
+
+def test_an_upgrade_to_something_else_is_passed_over(ask):
+    assert ask("", Connection="Upgrade", Upgrade="h2c")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Sec-WebSocket-Version", "8"),
+        ("Sec-WebSocket-Version", None),
+        ("Sec-WebSocket-Key", None),
+        ("Sec-WebSocket-Key", "short"),
+    ],
+)
+def test_a_handshake_of_another_version_or_without_a_key_names_the_header(story, ask, name, value):
+    given = {key: told for key, told in {**UPGRADE, name: value}.items() if told is not None}
+    status, body, headers = ask(f"{story.model_id}/training-metrics/stream", **given)
+    assert (status, body["code"], headers["Sec-WebSocket-Version"]) == (422, "validation_failed", "13")
+    assert [fault["pointer"] for fault in body["errors"]] == [name]
 
 
 class TestLimit:
