@@ -56,7 +56,7 @@ HTTP_CODES = {
     415: "unsupported_media_type",
 }
 NO_SOCKET = "There is no WebSocket at this path; call it without the header Upgrade."
-SOCKET_ONLY = "This path is a WebSocket (RFC 6455); open it as one."
+SOCKET_ONLY = "This path is a WebSocket (RFC 6455): it takes the handshake of one, and nothing else."
 
 
 def status_of(error: StudioError) -> int:
@@ -174,7 +174,7 @@ def install_errors(app: Flask) -> None:
         if isinstance(error, WebsocketMismatch | MethodNotAllowed) and _asks_for_socket():
             return answer_problem(404, "not_found", NO_SOCKET)
         if isinstance(error, WebsocketMismatch):
-            return answer_problem(404, "not_found", SOCKET_ONLY)
+            return answer_problem(422, code, SOCKET_ONLY)
         if isinstance(error, RequestEntityTooLarge):
             return answer_problem(413, code, "The body is larger than this operation takes.")
         response = answer_problem(422 if status == 400 else status, code, error.description or TITLES.get(status, ""))

@@ -133,9 +133,11 @@ class SocketLoop:
     def _wait(self, selector: selectors.BaseSelector, round_: "_Round") -> None:
         for key, ready in selector.select(0 if self._woken else round_.timeout_s()):
             if key.fileobj is self._alarm:
-                self._is_rung = False  # before what was woken is looked at: whoever comes later rings again
                 with suppress(BlockingIOError):
                     self._alarm.recv(READ_BYTES)
+                # After the bytes are gone, or one that rings in between is taken for ringing still and nobody rings
+                # again; before what was woken is looked at, so that whoever comes later does ring again.
+                self._is_rung = False
             else:
                 round_.due[key.data] = ready
         for _ in range(len(self._woken)):

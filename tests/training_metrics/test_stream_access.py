@@ -183,7 +183,7 @@ def ask(server, headers):
 
 def test_a_call_without_an_upgrade_is_told_that_the_path_is_a_socket(story, ask):
     status, body, _ = ask(f"{story.model_id}/training-metrics/stream")
-    assert (status, body["code"]) == (404, "not_found")
+    assert (status, body["code"]) == (422, "malformed_body")
     assert "is a WebSocket" in body["detail"]
 
 
