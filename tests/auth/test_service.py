@@ -73,6 +73,16 @@ def test_an_expired_key_gives_neither_token(stores, clock):
         caller_of(stores, refresh_token=grant.refresh_token)
 
 
+@pytest.mark.parametrize(("left_s", "lives_s"), [(86400, (900, 86400)), (1000, (900, 1000)), (10, (10, 10))])
+def test_no_token_outlives_its_key(stores, clock, left_s, lives_s):
+    made = make_key(stores, expires_in_days=1)
+    clock.advance(seconds=86400 - left_s)
+    grant = sign_in(stores, api_key=made.api_key)
+    assert (grant.expires_in, grant.refresh_expires_in) == lives_s
+    kept = stores.db.scalars(select(RefreshTokenRow)).one()
+    assert kept.access_expires_at == stores.now() + timedelta(seconds=lives_s[0])
+
+
 def test_a_second_key_may_be_for_the_same_account(stores):
     first = make_key(stores)
     assert make_key(stores, service_account=first.row.service_account).row.service_account == first.row.service_account

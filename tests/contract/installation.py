@@ -156,6 +156,16 @@ class Installation:
         with self.open() as stores:
             return auth.sign_in(stores, {"api_key": api_key})
 
+    def end_tokens(self):
+        """Headers of tokens of admins that were taken back: one by its caller, one with its API key."""
+        client, revoked = self.app.test_client(), self.headers("leaver", ADMIN)
+        assert client.delete("/api/v1/auth/token", headers=revoked).status_code == 204
+        key = self.make_api_key(ADMIN)
+        body = {"grant_type": "api_key", "api_key": key.api_key}
+        granted = client.post("/api/v1/auth/token", json=body)
+        assert client.delete(f"/api/v1/auth/api-keys/{key.row.id}", headers=self.admin()).status_code == 204
+        return {"revoked": revoked, "key deleted": {"Authorization": f"Bearer {granted.json['access_token']}"}}
+
     def start_run(self):
         """Ids of a new model and of its queued run."""
         model_id = self.make_model(dataset=True)

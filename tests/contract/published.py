@@ -51,6 +51,13 @@ OF_THE_ORGANIZATION = {
     "model:write and dataset:write": ({"organization:admin"}, set()),
     "organization:admin": ({"organization:admin"}, set()),
 }
+# Areas of the contract that are still to come, and what is served beside our own operations.
+TO_COME = {
+    "deployments": {"deployment", "predict", "oip", "batch"},
+    "monitoring": {"monitoring", "alert", "alert_rule", "prediction", "ground_truth"},
+    "custom models": {"asset", "custom", "legacy.custom_training_job"},
+}
+BESIDE = {"service.mlflow"}
 ANY_ROLE_SHOWS = {"model.list"}  # a role on any model suffices, and shows that model
 
 

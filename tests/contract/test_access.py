@@ -66,6 +66,18 @@ def test_an_expired_token_is_refused(place, shared, promise):
     assert place.refusal(promise, Call(path=shared), over) == (401, "token_expired")
 
 
+@pytest.fixture(scope="module")
+def ended(place):
+    """Headers of tokens that were taken back, by how."""
+    return place.end_tokens()
+
+
+@pytest.mark.parametrize("how", ["revoked", "key deleted"])
+@each(is_private)
+def test_a_token_that_was_taken_back_is_refused(place, shared, ended, promise, how):
+    assert place.refusal(promise, Call(path=shared), ended[how]) == (401, "token_revoked")
+
+
 @pytest.mark.parametrize("permission", PERMISSIONS)
 @each(is_private)
 def test_one_organization_permission_lets_in_where_promised(place, shared, promise, permission):

@@ -1,13 +1,19 @@
 """What operations declare is what is promised."""
 
 from tests.contract.offered import each, offered, operations_of
-from tests.contract.published import ANY_ROLE_SHOWS, needs_contract, parse, promises
+from tests.contract.published import ANY_ROLE_SHOWS, BESIDE, TO_COME, needs_contract, parse, promises
 
 pytestmark = needs_contract
 
 
 def test_nothing_is_offered_that_is_not_promised():
     assert not offered().keys() - promises().keys()
+
+
+def test_what_is_promised_is_offered_or_still_to_come():
+    to_come = set().union(*TO_COME.values())
+    missing = promises().keys() - offered().keys() - BESIDE
+    assert not {name for name in missing if not {name, name.partition(".")[0]} & to_come}
 
 
 def test_the_application_has_what_its_rooms_declare(app):

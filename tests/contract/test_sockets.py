@@ -60,7 +60,8 @@ def test_it_tells_every_promised_key(place, listen, ids, promise):
 
 @each_socket
 def test_without_a_valid_token_it_is_closed(place, listen, ids, promise):
-    for headers in ({}, {"Authorization": "Bearer x"}, place.headers("admin-1", ADMIN, lifetime_s=-60)):
+    over = place.headers("admin-1", ADMIN, lifetime_s=-60)
+    for headers in ({}, {"Authorization": "Bearer x"}, over, *place.end_tokens().values()):
         assert listen(promise, ids, headers) == 4401
     assert 4401 in promise.errors
 

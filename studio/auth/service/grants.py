@@ -33,7 +33,7 @@ class Grant:
         subject: The service account.
         key_id: The key it signed in with.
         token_id: Id of the access token to be signed.
-        expires_in: Seconds the access token lives.
+        expires_in: Seconds the access token lives, at most as long as the key.
         refresh_token: The next refresh token, shown once.
         refresh_expires_in: Seconds that one lives.
     """
@@ -109,20 +109,22 @@ def sign_in(stores: Stores, credentials: Mapping[str, str]) -> Grant | None:
 
 def _grant(stores: Stores, key: ApiKeyRow, family: str) -> Grant:
     config, now = stores.config, stores.now()
+    left_s = max(1, int((key.expires_at - now).total_seconds()))  # nothing a key led to outlives it
+    lifetime_s, refresh_lifetime_s = min(config.token_lifetime_s, left_s), min(config.refresh_token_lifetime_s, left_s)
     refresh_token, token_id = f"{REFRESH_MARK}_{secrets.token_urlsafe(32)}", str(uuid.uuid4())
     stores.db.add(
         RefreshTokenRow(
             hash=hash_of(refresh_token), organization=stores.organization, key_id=key.id, family=family,
-            access_token_id=token_id, access_expires_at=now + timedelta(seconds=config.token_lifetime_s),
-            expires_at=now + timedelta(seconds=config.refresh_token_lifetime_s),
+            access_token_id=token_id, access_expires_at=now + timedelta(seconds=lifetime_s),
+            expires_at=now + timedelta(seconds=refresh_lifetime_s),
         )
     )  # fmt: skip
     stores.db.flush()
     stores.record_change(None, key_id=key.id, service_account=key.service_account, token_id=token_id)
     return Grant(
         subject=key.service_account, organization=stores.organization, key_id=key.id,
-        permissions=list(key.permissions), token_id=token_id, expires_in=config.token_lifetime_s,
-        refresh_token=refresh_token, refresh_expires_in=config.refresh_token_lifetime_s,
+        permissions=list(key.permissions), token_id=token_id, expires_in=lifetime_s,
+        refresh_token=refresh_token, refresh_expires_in=refresh_lifetime_s,
     )  # fmt: skip
 
 
