@@ -4,7 +4,6 @@ Every step can be cut off by SIGKILL and is then taken again by the next attempt
 the MLflow run is found by the run's id, the version by the run it came from.
 """
 
-import contextlib
 import dataclasses
 import json
 import logging
@@ -27,7 +26,7 @@ from studio.domain.model_records import Model
 from studio.domain.run_records import Failure, TrainingRun
 from studio.domain.runs import EventType, Phase, RunStatus
 from studio.domain.versions import FileFormat, ModelVersion
-from studio.errors import ModelNotFound, NoSuccessfulTrial, SearchPaused, StudioError
+from studio.errors import NoSuccessfulTrial, SearchPaused, StudioError
 from studio.evaluation.metrics import is_better, primary_metric
 from studio.evaluation.stored import FOLDER, Evaluation, SplitEvaluation, write_evaluation
 from studio.models import service as models
@@ -309,8 +308,6 @@ def _fail(open_stores: OpenStores, run: TrainingRun, code: str, message: str) ->
         row = find_row(stores, run.run_id)
         stage = row.phase or "startup"
         append_events(stores, run.run_id, [(EventType.LOG, {"level": "error", "message": f"[Pipeline] {message}"})])
-        with contextlib.suppress(ModelNotFound):  # deleted meanwhile: nothing is left to close
-            versions.close_unfinished_version(stores, run.model_id, run.run_id)
         fail_run(stores, run.run_id, Failure(code, message, stage))
         mlflow_run_id = row.mlflow_run_id
     if mlflow_run_id is not None:

@@ -8,6 +8,7 @@ from studio.training.service.queue import claim_run, expire_leases, renew_lease,
 from studio.training.service.requests import cancel_run, retry_run, start_run
 from studio.training.service.runs import count_ended, find_newest_run, find_run, get_run, list_runs
 from studio.training.service.schedules import delete_schedule, get_schedule, list_due, set_schedule, start_due
+from studio.training.service.versions_in_making import refuse_in_making
 from studio.training.service.workers import beat, is_worker_alive
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "read_events",
     "read_events_of",
     "read_log",
+    "refuse_in_making",
     "renew_lease",
     "requeue_run",
     "resume_run",

@@ -91,6 +91,8 @@ def _end(
     append_events(stores, row.id, [(EventType.STATE, {"status": status}), (kind, told)])
     datasets.release_dataset(stores, row.id)
     try:
+        if status is not RunStatus.COMPLETED:
+            versions.close_unfinished_version(stores, row.model_id, row.id)
         ready = versions.has_ready_version(stores, row.model_id)
         models.end_training(stores, row.model_id, failed=failed, has_ready_version=ready)
     except ModelNotFound:

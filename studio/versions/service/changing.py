@@ -51,6 +51,7 @@ def delete_version(stores: Stores, model_id: str, version_id: str) -> None:
         VersionNotFound: The model has no such version.
         VersionPromoted: It is in production.
         VersionDeployed: An active deployment serves it.
+        RunInProgress: A run is still making it.
     """
     hold_registry(stores, model_id)
     version = find_version(stores, model_id, version_id)

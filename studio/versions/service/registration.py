@@ -94,7 +94,7 @@ def register_version(
 
 
 def close_unfinished_version(stores: Stores, model_id: str, run_id: str) -> ModelVersion | None:
-    """Mark the version a failed run left ``in_progress`` as failed; safe to repeat.
+    """Mark the version that a run which failed or was cancelled left ``in_progress`` as failed; safe to repeat.
 
     Returns:
         That version, None where the run left none.

@@ -10,7 +10,7 @@ _checks: list[UseCheck] = []
 
 def refuses_deletion(check: UseCheck) -> UseCheck:
     """Register a check, as a decorator: it takes open stores, the model's id and the version's number, and raises
-    VersionDeployed where the version is in use.
+    a Conflict, such as VersionDeployed, where the version is in use.
     """
     if check not in _checks:
         _checks.append(check)
