@@ -12,7 +12,8 @@ MAX_MEMBERS = 8  # of a blend
 MAX_FITS = 40  # fitted models in a blend, as each costs time at every prediction
 USUAL_MEMBERS = 5
 REFITTED = 3  # final fits that time is kept for
-REFIT_SHARE = 0.2  # of the budget that may be kept for final fits; what they miss, fold models do
+HOPELESS = 3  # times what may be kept for final fits: what takes longer is not waited for
+REFIT_SHARE = 0.2  # of the budget that may be kept for final fits; where one takes more, its fold models will do
 REPEAT_SHARE = 0.2  # of the budget that leading candidates may be repeated for
 USUAL_BUDGET_S = 60.0  # where only a deadline is known
 
@@ -46,12 +47,14 @@ class Allowances:
         Args:
             ranked: Trials that may win, best first.
         """
-        best = ranked[:MAX_MEMBERS]
+        best = ranked[:USUAL_MEMBERS]
         if not best:
             return self.least_s()
-        costs = [0.0, *(self.refit_s(past) for past in best[:REFITTED] if not self.is_bagged(past.started.family))]
+        most = REFIT_SHARE * self._budget_s
+        refitted = [past for past in best if not self.is_bagged(past.started.family)][:REFITTED]
+        costs = [0.0, *(cost for past in refitted if (cost := 1.2 * self.refit_s(past)) <= HOPELESS * most)]
         refit = max(max(costs), sum(costs) / self._parallel)
-        reserve = min(REFIT_SHARE * self._budget_s, 1.2 * refit) + self.evaluation_s(best)
+        reserve = min(most, refit) + self.evaluation_s(best)
         return max(self.least_s(), min(0.5 * self._budget_s, reserve))
 
     def repeats_s(self, ranked: Sequence[PastTrial]) -> float:
@@ -70,7 +73,7 @@ class Allowances:
         fits = sum(past.facts.predict_s * self._n_fits(past, len(members)) for past in members)
         per_row = fits / max(1, len(self._problem.scored))
         n_rows = min(len(self._problem.split.train), MAX_TRAIN_ROWS) + len(self._problem.split.test)
-        return 0.5 + 1.3 * per_row * n_rows + shap_reserve_s(self._problem, per_row)
+        return 0.5 + min(1.5, 0.02 * self._budget_s) + 1.3 * per_row * n_rows + shap_reserve_s(self._problem, per_row)
 
     def draws_in_blend(self, n_bagged: int) -> int:
         """Draws of the folds, the first included, whose models a blend of so many bagged candidates has room for."""

@@ -4,6 +4,7 @@ The portfolios' figures are those of AutoGluon (``zeroshot_portfolio_2023`` and 
 learned by TabRepo (Salinas & Erickson 2024) over 200 tables; ours stop early on the validation rows.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,8 @@ from studio.automl.estimators import EstimatorFamily, FitContext, FloatArray, Tr
 from studio.automl.spaces import Choice, FloatRange, IntRange, Space
 
 MAX_ROUNDS = 3000
-FIRST_ROUNDS = 50  # of histogram boosting before the clock is asked
+FIRST_ROUNDS = 10  # of histogram boosting before the clock is asked
+GROWTH = 3  # of its steps: each bins the columns anew, so there are few of them
 BOTH = frozenset({"classification", "regression"})
 
 
@@ -299,13 +301,16 @@ class HistGradientBoosting(EstimatorFamily):
             fixed |= {"early_stopping": True, "n_iter_no_change": patience_of(float(params["learning_rate"]))}
             watched = {"X_val": context.validation.X, "y_val": context.validation.y}
         estimator = self.estimator_class(context.task)(**{**fixed, **params, "warm_start": True})
-        n_rounds, size = int(params["max_iter"]), FIRST_ROUNDS
+        n_rounds, done, size = int(params["max_iter"]), 0, FIRST_ROUNDS
         while True:
+            started = time.monotonic()
             estimator.set_params(max_iter=min(size, n_rounds))
             estimator.fit(rows.X, rows.y, sample_weight=rows.weights, **watched)
-            if size >= n_rounds or estimator.n_iter_ < size or context.is_out_of_time():
+            round_s = (time.monotonic() - started) / (min(size, n_rounds) - done)
+            done = size
+            size = min(GROWTH * done, done + int(min(context.seconds_left() / round_s, n_rounds)))
+            if done >= n_rounds or estimator.n_iter_ < done or context.is_out_of_time() or size == done:
                 return estimator.set_params(warm_start=False)
-            size *= 2  # every step bins the columns anew, so there are few of them
 
     def learned(self, params: Mapping[str, Any], estimator: Any) -> Mapping[str, float]:
         return {"max_iter": estimator.n_iter_} if estimator.do_early_stopping_ else {}

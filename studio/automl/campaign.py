@@ -21,7 +21,8 @@ from studio.evaluation.metrics import is_better
 
 MAX_PARALLEL = 8
 SOFT_SHARE = 0.3  # of the remaining time a trial may grow for
-HARD_SHARE = 0.6  # of the remaining time after which it is killed
+GROWING_SHARE = 0.65  # of the remaining time at most, as what has grown is still to be put away and tried
+HARD_SHARE = 0.75  # of the remaining time after which it is killed
 TIME_OVER = "the time for trials was over"
 PROGRESS_S = 1.0  # between two words on the progress where no trial has ended
 KEPT_MODELS = 8  # of the best trials, whose fold models stay on disk
@@ -41,6 +42,7 @@ class Campaign:
     Attributes:
         trials: Every trial that ended, by number.
         allowances: What the end of the search needs.
+        cores: What all its processes may use together.
     """
 
     def __init__(
@@ -59,11 +61,11 @@ class Campaign:
         self.trials: dict[int, PastTrial] = {}
         self._schedule, self._store = schedule, store
         self._began = time.monotonic()
-        cores = plan.threads or usable_cores()
-        default = 1 if plan.budget_s is None else min(cores, MAX_PARALLEL)
+        self.cores = plan.threads or usable_cores()
+        default = 1 if plan.budget_s is None else min(self.cores, MAX_PARALLEL)
         self.parallel = plan.parallel_trials or default
         self.allowances = Allowances(problem, self.families, self.parallel)
-        server = make_server(problem, folder, max(1, cores // self.parallel))
+        server = make_server(problem, folder, max(1, self.cores // self.parallel))
         self.pool = WorkerPool(server, self.parallel, plan.memory_cap_mb)
         self._running: dict[int, _Running] = {}
         self._next_number = 0
@@ -188,10 +190,8 @@ class Campaign:
         params = self._schedule.complete(family, started.params)
         configuration = Configuration(family, params, frozenset(self._schedule.pinned(family)))
         soft, hard = self._trial_deadlines(family.name)
-        ranked, n_kept = self.ranked(), self._n_kept(family.name)
-        bar = ranked[n_kept - 1].score if len(ranked) >= n_kept else None
         is_prunable = self._store.is_pruning and len(self.problem.folds) > 1
-        task = TrialTask(number, configuration, soft, is_prunable, bar)
+        task = TrialTask(number, configuration, soft, is_prunable, self._bar(family.name))
         self._running[self.pool.submit(task, hard)] = _Running(started, time.monotonic(), datetime.now(UTC))
         return True
 
@@ -217,7 +217,7 @@ class Campaign:
         if remaining is None:
             return None, None
         usual = self._schedule.usual_s(family)
-        soft = min(0.8 * remaining, max(SOFT_SHARE * remaining, 2 * usual))
+        soft = min(GROWING_SHARE * remaining, max(SOFT_SHARE * remaining, 2 * usual))
         hard = remaining if self.best is None else min(remaining, max(HARD_SHARE * remaining, 3 * usual))
         now = time.monotonic()
         return now + soft, now + hard
@@ -312,10 +312,20 @@ class Campaign:
         """Whether no trial has ended but those that time ended."""
         return all(past.facts.message in (TIME_OVER, TOO_LONG) for past in self.trials.values())
 
+    def _bar(self, family: str) -> float | None:
+        """Score from which on a trial's fold models are kept, None for any."""
+        ranked, n_kept = self.ranked(), self._n_kept(family)
+        own = next((rank for rank, past in enumerate(ranked) if past.started.family == family), None)
+        return None if own is None or len(ranked) < n_kept else ranked[max(own, n_kept - 1)].score
+
     def _forget_old_models(self) -> None:
+        """Keep those of the best trials, and of each family's best, which blends may want."""
+        seen: set[str] = set()
         for rank, past in enumerate(self.ranked()):
-            if rank >= self._n_kept(past.started.family):
+            family = past.started.family
+            if rank >= self._n_kept(family) and family in seen:
                 models_path(self.folder, past.number).unlink(missing_ok=True)
+            seen.add(family)
 
     def _n_kept(self, family: str) -> int:
         return KEPT_BAGS if self.allowances.is_bagged(family) else KEPT_MODELS

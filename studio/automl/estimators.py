@@ -7,6 +7,7 @@ names a class without constructor arguments.
 import abc
 import functools
 import importlib.metadata
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -50,6 +51,7 @@ class FitContext:
         threads: Cores to use, from 1.
         categorical: Columns that hold codes of a set.
         is_out_of_time: Asked between rounds; once true, the fit ends with what it has.
+        seconds_left: How long until then, for fits that go in steps which cannot be cut short.
         validation: Rows to stop early on, None where the number of rounds is settled.
         pinned: Hyperparameters that came from the user, to be left as they are.
     """
@@ -61,6 +63,7 @@ class FitContext:
     random_state: int
     categorical: Sequence[int] = ()
     is_out_of_time: Callable[[], bool] = lambda: False
+    seconds_left: Callable[[], float] = lambda: math.inf
     validation: TrainingRows | None = None
     pinned: frozenset[str] = frozenset()
 

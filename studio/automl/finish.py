@@ -174,10 +174,11 @@ def _refit(campaign: Campaign, weights: Mapping[int, float]) -> dict[int, tuple[
     chosen = [campaign.trials[number] for number in refittable(campaign, weights)]
     waiting = sorted(chosen, key=campaign.allowances.refit_s, reverse=True)
     running: dict[int, PastTrial] = {}
+    threads = max(1, campaign.cores // max(1, min(campaign.parallel, len(waiting))))
     while waiting or running:
         while waiting and campaign.pool.n_idle:
             past = waiting.pop(0)
-            task = RefitTask(past.number, campaign.configuration(past))
+            task = RefitTask(past.number, campaign.configuration(past), threads)
             running[campaign.pool.submit(task, until)] = past
         for event in campaign.pool.poll(1.0):
             past = running.pop(event.worker)

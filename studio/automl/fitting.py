@@ -1,5 +1,6 @@
 """Fitting one configuration on some rows; runs in the search's processes, never in the one that forks."""
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -112,6 +113,7 @@ class Fitter:
             random_state=(problem.plan.validation.random_state + draw) % 2**31,
             categorical=encoder.categorical_,
             is_out_of_time=lambda: deadline is not None and time.monotonic() >= deadline,
+            seconds_left=lambda: math.inf if deadline is None else deadline - time.monotonic(),
             validation=held_out,
             pinned=configuration.pinned,
         )

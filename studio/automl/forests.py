@@ -20,7 +20,7 @@ from studio.automl.estimators import EstimatorFamily, FitContext, FloatArray, Tr
 from studio.automl.spaces import Choice, FloatRange, IntRange, Space
 
 N_TREES = 200
-FIRST_TREES = 10  # the clock is asked after every step; steps double until one takes STEP_S
+FIRST_TREES = 1  # the clock is asked after every step; steps double until one takes STEP_S
 STEP_S = 0.3
 
 
@@ -64,10 +64,13 @@ class _Forest(EstimatorFamily):
             estimator.set_params(n_estimators=min(size, n_trees))
             started = time.monotonic()
             estimator.fit(rows.X, rows.y, sample_weight=rows.weights)
-            if size >= n_trees or context.is_out_of_time():
+            took = time.monotonic() - started
+            n_more = int(min(context.seconds_left() / (took / step), n_trees))
+            if size >= n_trees or context.is_out_of_time() or not n_more:
                 break
-            if time.monotonic() - started < STEP_S:
+            if took < STEP_S:
                 step *= 2
+            step = min(step, n_more)
             size += step
         return estimator.set_params(n_jobs=1, warm_start=False)
 

@@ -12,8 +12,8 @@ from studio.automl.trials import PastTrial
 from studio.automl.weighing import MAX_CANDIDATES, draws_of, is_bagged, weigh
 from studio.errors import SearchPaused
 
-MAX_REPEATED = 8
-LEADERS = 3  # best ones that are repeated whatever their weight
+MAX_REPEATED = 10
+LEADERS = 3  # best ones that are repeated whatever their weight, where trials and not the time are the limit
 
 
 def repeat_leaders(
@@ -56,14 +56,15 @@ def repeat_leaders(
 
 
 def _plan_repeats(campaign: Campaign) -> list[tuple[PastTrial, int]]:
-    """What to fit in what order: every leader once, then every leader again."""
+    """What to fit in what order: every leader once, those with a weight first, then every leader again."""
     ranked = campaign.ranked()
     if not campaign.allowances.n_repeats or not ranked:
         return []
     weights, _ = weigh(campaign, ranked[:MAX_CANDIDATES], None)
     bagged = [past for past in ranked if is_bagged(campaign, past.number)]
     leaders = [past for past in bagged if past.number in weights]
-    leaders += [past for past in bagged[:LEADERS] if past not in leaders]
+    n_best = LEADERS if campaign.deadline is None else MAX_REPEATED
+    leaders += [past for past in bagged[:n_best] if past not in leaders]
     if not leaders:
         return []
     del leaders[MAX_REPEATED:]

@@ -18,7 +18,8 @@ from studio.evaluation.metrics import is_better
 
 LEADERS = 3  # families the sampler works on
 HOPEFUL = 5  # families by score that another trial may still help
-UNKNOWN_COST = 1.5  # times what the families tried so far take, of one that was not: the cheapest are first
+UNTRIED_SHARE = 0.2  # of the time for trials that must be left for a family that was not tried; most end in time
+CUT_SHARE = 0.6  # of its usual time in which a trial still ends with something of use
 PORTFOLIO_SHARE = 0.6  # of the time, or of the trials, after which the sampler takes over
 
 
@@ -114,7 +115,7 @@ class Schedule:
         self._total_s = max(self._total_s, remaining_s or 0.0)
         for name, queue in self._queues.items():
             if queue and queue[0][0] == 0 and self._is_affordable(name, remaining_s):
-                return self._from_portfolio(name)
+                return self._from_portfolio(name, remaining_s)
         ranked = self._by_rank()
         affordable = [name for name in ranked if self._is_affordable(name, remaining_s)]
         if not set(affordable) & set(ranked[:HOPEFUL]):
@@ -124,25 +125,26 @@ class Schedule:
         if queued and (share_used < PORTFOLIO_SHARE or not tunable):
             # Good families get ahead in their portfolio, the others follow.
             ranks = {name: rank for rank, name in enumerate(affordable)}
-            return self._from_portfolio(min(queued, key=lambda name: self._queues[name][0][0] + ranks[name]))
+            best = min(queued, key=lambda name: self._queues[name][0][0] + ranks[name])
+            return self._from_portfolio(best, remaining_s)
         if not tunable:
             return None
         return Proposal(self._families[self._draw(tunable, number)], "sampler", None)
 
-    def _from_portfolio(self, name: str) -> Proposal:
+    def _from_portfolio(self, name: str, remaining_s: float | None) -> Proposal:
         index, params = self._queues[name][0]
         if index and "learning_rate" in params:
             wanted = self.space(self._families[name])["learning_rate"]
-            rate = params["learning_rate"] * self._haste(name)
+            rate = params["learning_rate"] * self._haste(name, remaining_s)
             params = {**params, "learning_rate": min(rate, getattr(wanted, "high", rate))}
         return Proposal(self._families[name], f"portfolio:{index}", params)
 
-    def _haste(self, name: str) -> float:
+    def _haste(self, name: str, remaining_s: float | None) -> float:
         """Factor on learning rates, as boosting in small steps that is cut off is worse than in large ones."""
         usual = self.usual_s(name)
-        if not usual or not self._total_s:
+        if not usual or remaining_s is None:
             return 1.0
-        n_trials = self._total_s / usual
+        n_trials = remaining_s / usual
         return 1.0 if n_trials > 20 else 2.0 if n_trials > 8 else 3.0
 
     def usual_s(self, name: str) -> float:
@@ -158,12 +160,11 @@ class Schedule:
         return sorted(alive, key=lambda n: (scores[n] is None, sign * (scores[n] or 0.0)))
 
     def _is_affordable(self, name: str, remaining_s: float | None) -> bool:
-        """Whether a trial should end in time; of an unknown family a little more than of those known is expected."""
+        """Whether a trial should end in time with something of use; what was not tried, nobody knows."""
         if remaining_s is None:
             return True
-        known = [usual for other in self._records if (usual := self.usual_s(other))]
-        usual = self.usual_s(name) or UNKNOWN_COST * float(np.median(known or [0.0]))
-        return usual < remaining_s
+        usual = self.usual_s(name)
+        return CUT_SHARE * usual < remaining_s if usual else remaining_s > UNTRIED_SHARE * self._total_s
 
     def _draw(self, names: Sequence[str], number: int) -> str:
         """Better families more often: weights 1, 1/2.8, 1/5.2, ... by rank."""

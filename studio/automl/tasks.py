@@ -90,10 +90,15 @@ class RepeatTask:
 
 @dataclass(frozen=True)
 class RefitTask:
-    """Fit a configuration on all rows but the test rows and keep the member."""
+    """Fit a configuration on all rows but the test rows and keep the member.
+
+    Attributes:
+        threads: Cores for it.
+    """
 
     number: int
     configuration: Configuration
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -255,7 +260,8 @@ class _Server:
         return 1000 * float(np.median(seconds))
 
     def _refit(self, task: RefitTask) -> int:
-        member = self.fitter.fit_rows(task.configuration, self.problem.split.development, None)
+        fitter = Fitter(self.problem, task.threads)
+        member = fitter.fit_rows(task.configuration, self.problem.split.development, None)
         write_whole(refit_path(self.folder, task.number), lambda file: pickle.dump(member, file, protocol=5))
         return task.number
 
