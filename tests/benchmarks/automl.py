@@ -3,12 +3,15 @@
 Each run is a process of its own: ours ``automl_run``, a peer's ``peer.py`` in that library's virtual environment, both
 on the same 80/20 split. Peers' results are kept in ``--scores`` and taken from there the next time, ours are always
 made anew; a library whose environment is not in ``--peers`` yet is installed there by uv. Runs never overlap. Scores
-are ROC AUC, minus log loss or minus RMSE; errors, for the gaps, 1 - AUC, log loss and RMSE. Memory is the proportional
+are ROC AUC, minus log loss or minus RMSE; errors, for the gaps, 1 - AUC, log loss and RMSE. A peer that fails or does
+not end has no score there, is last in rank and loses; that is not kept. Ours has to end. Memory is the proportional
 set size of a run's processes together, sampled; its ratio is to four times the table in memory and 1 GB.
 """
 
 import argparse
+import contextlib
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -67,11 +70,15 @@ def read_options():
     return parser.parse_args()
 
 
+class RunFailed(Exception):
+    """A run did not end well; the message is what it said last."""
+
+
 def run_once(system, table, seed, options):
-    """Result of one run, from the kept ones where there is one.
+    """Result of one run, from the kept ones where there is one; without a score where a peer failed.
 
     Raises:
-        SystemExit: It failed.
+        RunFailed: Ours did.
     """
     kept = None if options.scores is None else options.scores / f"{system}-{table}-{options.seconds}-{seed}.json"
     if kept is not None and system != OURS and kept.exists():
@@ -82,9 +89,15 @@ def run_once(system, table, seed, options):
             command = [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.automl_run", *given]
         else:
             command = [*peer_command(system, folder, options), *given]
-        found = measure(command, folder, PATIENCE * options.seconds + 60)
+        try:
+            found = measure(command, folder, PATIENCE * options.seconds + 60)
+        except RunFailed as error:
+            if system == OURS:
+                raise
+            show({"system": system, "dataset": table, "seed": seed, "failed": str(error)})
+            found = {"dataset": table, "seed": seed, "score": None, "elapsed": None, "peak_mb": None}
     found |= {"system": system, "table_mb": round(table_mb(table, options.data), 1)}
-    if kept is not None:
+    if kept is not None and found["score"] is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(found) + "\n")
     return found
@@ -104,7 +117,11 @@ def peer_command(system, folder, options):
 
 
 def measure(command, folder, timeout_s):
-    """Run a command on the comparison's cores; what it says last, and the most memory it held."""
+    """Run a command on the comparison's cores; what it says last, and the most memory it held.
+
+    Raises:
+        RunFailed: It failed, or took too long.
+    """
     cores = sorted(os.sched_getaffinity(0))[:CORES]
     is_ours = command[0] == sys.executable
     more = dict.fromkeys(THREAD_VARIABLES, str(CORES)) if is_ours else {}  # as a run of the service is started
@@ -122,14 +139,29 @@ def measure(command, folder, timeout_s):
     try:
         output, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        process.kill()
-        raise SystemExit(f"{' '.join(command)} did not end within {timeout_s:.0f} s") from None
+        end_all(process.pid)
+        raise RunFailed(f"{' '.join(command)} did not end within {timeout_s:.0f} s") from None
     finally:
         watch.stop()
     if process.returncode:
         last = (folder / "errors.txt").read_text(errors="replace")[-2000:]
-        raise SystemExit(f"{' '.join(command)} failed: {last}")
-    return {**json.loads(output.splitlines()[-1]), "peak_mb": round(watch.peak_mb, 1)}
+        raise RunFailed(f"{' '.join(command)} failed: {last}")
+    try:
+        found = json.loads(output.splitlines()[-1])
+    except (IndexError, ValueError):
+        raise RunFailed(f"{' '.join(command)} printed no result") from None
+    if found["score"] is None or not math.isfinite(found["score"]):
+        raise RunFailed(f"{' '.join(command)} scored {found['score']}")
+    return {**found, "peak_mb": round(watch.peak_mb, 1)}
+
+
+def end_all(pid):
+    """Kill a process and all it started, which would take the next run's cores."""
+    root = psutil.Process(pid)
+    for process in [*root.children(recursive=True), root]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    root.wait()
 
 
 class MemoryWatch:
@@ -188,31 +220,33 @@ def compare(runs, options):
         run["memory_ratio"] = run["peak_mb"] / (4 * run["table_mb"] + 1024)
     figures["max_overrun"] = max((run["overrun"] for run in ours), default=None)
     figures["peak_memory_ratio"] = max((run["memory_ratio"] for run in ours), default=None)
+    figures["failed"] = [f"{run['system']}: {run['dataset']}/{run['seed']}" for run in runs if run["score"] is None]
     figures["scores"] = {f"{table}/{seed}": scores for (table, seed), scores in by_case.items()}
     return figures
 
 
 def mean_ranks(by_case):
-    """Mean rank by system, 1 being the best; equal scores share theirs."""
+    """Mean rank by system, 1 being the best; equal scores share theirs, and so do those that have none."""
     ranks = {}
     for scores in by_case.values():
-        for system, score in scores.items():
-            better = sum(other > score for other in scores.values())
-            equal = sum(other == score for other in scores.values())
+        known = {system: -math.inf if score is None else score for system, score in scores.items()}
+        for system, score in known.items():
+            better = sum(other > score for other in known.values())
+            equal = sum(other == score for other in known.values())
             ranks.setdefault(system, []).append(better + (equal + 1) / 2)
     return {system: round(sum(found) / len(found), 3) for system, found in ranks.items()}
 
 
 def wins(by_case, system):
-    """Share of table and seed pairs where ours is ahead of a peer; equal ones count half."""
+    """Share of table and seed pairs where ours is ahead of a peer or the peer failed; equal ones count half."""
     pairs = [(scores[OURS], scores[system]) for scores in by_case.values() if OURS in scores and system in scores]
-    points = [1.0 if ours > theirs else 0.5 if ours == theirs else 0.0 for ours, theirs in pairs]
+    points = [1.0 if theirs is None or ours > theirs else 0.5 if ours == theirs else 0.0 for ours, theirs in pairs]
     return sum(points) / len(points) if points else None
 
 
 def relative_gap(scores):
     """How much larger our error is than the smallest, as a share of that; 0 where ours is the smallest."""
-    best, ours = max(scores.values()), scores[OURS]
+    best, ours = max(score for score in scores.values() if score is not None), scores[OURS]
     offset = 1.0 if best > 0 else 0.0  # an AUC; losses are below 0
     return (offset - ours) / max(offset - best, 1e-9) - 1
 
