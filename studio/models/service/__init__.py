@@ -5,6 +5,7 @@ from studio.models.service.checks import check_config
 from studio.models.service.configs import adopt_config, replace_config
 from studio.models.service.figures import count_models, find_names
 from studio.models.service.filters import ModelFilter, is_of_model
+from studio.models.service.forced_deletion import ends_before_deletion
 from studio.models.service.lifecycle import archive_model, duplicate_model, unarchive_model
 from studio.models.service.links import link_dataset, unlink_dataset
 from studio.models.service.listing import list_models
@@ -43,6 +44,7 @@ __all__ = [
     "duplicate_model",
     "end_purge",
     "end_training",
+    "ends_before_deletion",
     "find_access",
     "find_model_by_name",
     "find_names",

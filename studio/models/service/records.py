@@ -16,6 +16,7 @@ from studio.domain.tasks import ModelType, TaskType
 from studio.errors import ImmutableField, ModelTraining, NameTaken
 from studio.models.service.checks import check_schema
 from studio.models.service.configs import check_own_config
+from studio.models.service.forced_deletion import end_work
 from studio.models.service.rows import (
     find_row,
     new_row,
@@ -155,14 +156,19 @@ def delete_model(stores: Stores, model_id: str, *, force: bool = False) -> None:
     Args:
         stores: Open stores.
         model_id: Id of the model.
-        force: Delete it while it trains, too: the worker stops runs whose model is gone.
+        force: Delete it while it trains, too: its unfinished runs are cancelled first.
 
     Raises:
         ModelTraining: It is training, and force is not given.
     """
+    if force:
+        find_row(stores, model_id)
+        end_work(stores, model_id)  # ahead of the model's lock: whoever ends a run locks the run first
     row = find_row(stores, model_id, lock=True)
-    if row.status == ModelStatus.TRAINING and not force:
-        raise ModelTraining(f"{row.name!r} is training; cancel the run first, or delete with force=true.")
+    if row.status == ModelStatus.TRAINING:
+        if not force:
+            raise ModelTraining(f"{row.name!r} is training; cancel the run first, or delete with force=true.")
+        end_work(stores, model_id)  # a run that was started between the two
     datasets.unlink_dataset(stores, model_id)
     collaborators.forget_model(stores, model_id)
     stores.record_change(model_id, name=row.name, model_type=row.model_type, task_type=row.task_type)

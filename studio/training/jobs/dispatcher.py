@@ -17,12 +17,11 @@ from studio.db.session import Database
 from studio.domain.actors import Actor, system_actor
 from studio.domain.run_records import Failure, TrainingRun
 from studio.domain.runs import RunStatus
-from studio.errors import ModelNotFound
-from studio.models import service as models
+from studio.errors import RunNotFound
 from studio.training.jobs.plans import MB, memory_cap_mb
 from studio.training.service.outcomes import cancel_orphan, fail_run
 from studio.training.service.pauses import settle_pause
-from studio.training.service.queue import Claim, claim_run, expire_leases, renew_lease, requeue_run
+from studio.training.service.queue import Claim, claim_run, expire_leases, let_go, renew_lease, requeue_run
 from studio.training.service.runs import find_organizations, find_run
 
 logger = logging.getLogger(__name__)
@@ -91,7 +90,10 @@ class Dispatcher:
     def step(self) -> None:
         """Look after every live run, then take new ones while there is a seat."""
         for live in list(self._live.values()):
-            self._watch(live)
+            try:
+                self._watch(live)
+            except RunNotFound:  # purged with its model, after this worker had not answered for the length of a lease
+                self._forget(live)
         while len(self._live) < self._config.concurrent_runs and self._start_next():
             pass
 
@@ -120,9 +122,6 @@ class Dispatcher:
             claim = claim_run(db, self._worker_id, now=self._clock())
         if claim is None:
             return False
-        if not self._has_model(claim):
-            self._conclude(claim, lambda stores: cancel_orphan(stores, claim.run_id, reason="model_deleted"))
-            return True
         folder = self._folder_of(claim.run_id)
         folder.mkdir(parents=True, exist_ok=True)
         arguments = {
@@ -151,11 +150,9 @@ class Dispatcher:
                 elapsed_s=live.elapsed_s, memory_mb=memory_mb, cpu_percent=live.handle.cpu_percent(),
             )  # fmt: skip
         if asked == "lost":
-            self._forget(live)
+            self._kill(live, lambda stores: None)
         elif asked == "cancel":
             self._kill(live, lambda stores: cancel_orphan(stores, claim.run_id, reason="user"))
-        elif not self._has_model(claim):
-            self._kill(live, lambda stores: cancel_orphan(stores, claim.run_id, reason="model_deleted"))
         elif self._is_overdue(live):
             self._kill(live, lambda stores: cancel_orphan(stores, claim.run_id, reason="timeout"))
         elif memory_mb > memory_cap_mb(self._config):
@@ -193,6 +190,8 @@ class Dispatcher:
 
     def _forget(self, live: _Live) -> None:
         live.handle.kill()
+        with self._open(system_actor(live.claim.organization), write=True) as stores:
+            let_go(stores, live.claim.run_id, self._worker_id)
         self._live.pop(live.claim.run_id, None)
 
     def _conclude(self, claim: Claim, conclude: Callable[[Stores], None]) -> None:
@@ -212,14 +211,6 @@ class Dispatcher:
     def _fail(self, stores: Stores, claim: Claim, code: str, message: str) -> None:
         run = find_run(stores, claim.run_id)
         fail_run(stores, claim.run_id, Failure(code, message, str(run.phase or "startup")))
-
-    def _has_model(self, claim: Claim) -> bool:
-        with self._open(system_actor(claim.organization), write=False) as stores:
-            try:
-                models.get_model(stores, claim.model_id)
-            except ModelNotFound:
-                return False
-        return True
 
     def _folder_of(self, run_id: str) -> Path:
         return runs_folder(self._config.data_folder) / run_id

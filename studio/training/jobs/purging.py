@@ -8,23 +8,20 @@ import logging
 import shutil
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import delete, select
 
 from studio.backends.stores import Stores
 from studio.db.session import Database
 from studio.domain.actors import system_actor
-from studio.domain.runs import RunStatus
 from studio.models import service as models
 from studio.training.jobs.dispatcher import OpenFor, runs_folder
-from studio.training.service.outcomes import cancel_orphan
-from studio.training.service.requests import UNFINISHED
 from studio.training.tables import RunEventRow, RunRow
 
 logger = logging.getLogger(__name__)
 
 
 def purge_deleted(database: Database, open_stores: OpenFor, data_folder: Path) -> int:
-    """Purge every deleted model whose runs have ended.
+    """Purge every deleted model whose runs have no process any more.
 
     Args:
         database: The own tables.
@@ -41,13 +38,8 @@ def purge_deleted(database: Database, open_stores: OpenFor, data_folder: Path) -
 
 def _purge(open_stores: OpenFor, purge: models.Purge, data_folder: Path) -> bool:
     actor = system_actor(purge.organization)
-    with open_stores(actor, write=True) as stores:
-        for run_id in stores.db.scalars(
-            select(RunRow.id).where(RunRow.model_id == purge.model_id, _is_waiting())
-        ).all():
-            cancel_orphan(stores, run_id, reason="model_deleted")
     with open_stores(actor, write=False) as stores:
-        if _has_unfinished(stores, purge.model_id):
+        if _has_process(stores, purge.model_id):
             return False
         if purge.experiment_id is not None:
             stores.registry.purge(purge.experiment_id)
@@ -63,11 +55,7 @@ def _purge(open_stores: OpenFor, purge: models.Purge, data_folder: Path) -> bool
     return True
 
 
-def _is_waiting() -> ColumnElement[bool]:
-    """Runs without a process, which no dispatcher would cancel soon."""
-    return RunRow.status.in_([str(RunStatus.PAUSED), str(RunStatus.QUEUED)])
-
-
-def _has_unfinished(stores: Stores, model_id: str) -> bool:
-    query = select(RunRow.id).where(RunRow.model_id == model_id, RunRow.status.in_(UNFINISHED)).limit(1)
+def _has_process(stores: Stores, model_id: str) -> bool:
+    """Whether a worker has yet to end the process of a run, or died itself too short a time ago to be sure."""
+    query = select(RunRow.id).where(RunRow.model_id == model_id, RunRow.lease_until > stores.now()).limit(1)
     return stores.db.scalar(query) is not None

@@ -16,7 +16,7 @@ from studio.automl.result import Trial, TrialState
 from studio.backends.mlflow.run_values import MetricPoint
 from studio.backends.mlflow.runs import Trial as TrackedTrial
 from studio.backends.stores import Stores
-from studio.domain.runs import EventType, Phase
+from studio.domain.runs import EventType, Phase, RunStatus
 from studio.errors import BackendDown
 from studio.training.service.events import append_events
 from studio.training.service.runs import find_row
@@ -172,14 +172,19 @@ class Reporter:
             phase, progress, stages = self._phase, self._progress, dict(self.stage_seconds)
         if messages:
             with self._open_stores(write=True) as stores:
-                append_events(stores, self._run_id, messages)
-                row = find_row(stores, self._run_id)
-                row.phase, row.progress = str(phase), max(row.progress, round(progress, 4))
-                row.stage_seconds = stages
-                if any(kind is EventType.TRIAL for kind, _ in messages):
-                    row.attempts = 1  # only starts that bring nothing count towards giving up
+                row = find_row(stores, self._run_id, lock=True)
+                is_over = RunStatus(row.status).is_finished  # cancelled with its model: its last message is told
+                if not is_over:
+                    append_events(stores, self._run_id, messages)
+                    row.phase, row.progress = str(phase), max(row.progress, round(progress, 4))
+                    row.stage_seconds = stages
+                    if any(kind is EventType.TRIAL for kind, _ in messages):
+                        row.attempts = 1  # only starts that bring nothing count towards giving up
             with self._lock:
                 del self._messages[: len(messages)]
+                if is_over:
+                    del self._trials[: len(trials)]
+                    return
         for trial in trials:
             self._track(trial)
             with self._lock:

@@ -61,6 +61,8 @@ def train_run(open_stores: OpenStores, config: Config, run_id: str, work_folder:
     started = time.monotonic()
     work_folder.mkdir(parents=True, exist_ok=True)
     with open_stores(write=True) as stores:
+        if RunStatus(find_row(stores, run_id, lock=True).status).is_finished:
+            return  # cancelled with its model, between its claim and here
         run = find_run(stores, run_id)
         model = models.get_model(stores, run.model_id)
         append_events(stores, run_id, [(EventType.STATE, {"status": RunStatus.RUNNING})])
@@ -305,7 +307,9 @@ def _evaluation_of(result: SearchResult, task: str, now: datetime) -> Evaluation
 def _fail(open_stores: OpenStores, run: TrainingRun, code: str, message: str) -> None:
     logger.warning("run failed", extra={"run_id": run.run_id, "code": code})
     with open_stores(write=True) as stores:
-        row = find_row(stores, run.run_id)
+        row = find_row(stores, run.run_id, lock=True)
+        if RunStatus(row.status).is_finished:
+            return  # cancelled with its model
         stage = row.phase or "startup"
         append_events(stores, run.run_id, [(EventType.LOG, {"level": "error", "message": f"[Pipeline] {message}"})])
         fail_run(stores, run.run_id, Failure(code, message, stage))

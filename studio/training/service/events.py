@@ -33,8 +33,8 @@ class RunEvent:
 def append_events(stores: Stores, run_id: str, events: Sequence[tuple[EventType, Mapping[str, Any]]]) -> None:
     """Append messages to a run, in order, in the transaction of the change they tell of.
 
-    Only the process that holds the run may call this: its run process, the worker once that is gone, or the API
-    while no worker has taken it.
+    The run's row must be locked, and the run not have ended before: numbers have no gap, and nothing follows the last
+    message.
 
     Args:
         stores: Open stores.

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import select
+
 from studio.audit import service as audit
 from studio.backends.stores import Stores
 from studio.datasets import service as datasets
@@ -17,6 +19,8 @@ from studio.training.service.notices import tell_completion, tell_failure
 from studio.training.service.runs import find_row
 from studio.training.tables import RunRow
 from studio.versions import service as versions
+
+UNFINISHED = [str(status) for status in RunStatus if not status.is_finished]
 
 
 def complete_run(
@@ -81,6 +85,22 @@ def cancel_orphan(stores: Stores, run_id: str, *, reason: str) -> None:
     row = find_row(stores, run_id, lock=True)
     if not RunStatus(row.status).is_finished:
         end_cancelled(stores, row, reason=reason, audited=reason != "user")
+
+
+@models.ends_before_deletion
+def cancel_unfinished(stores: Stores, model_id: str) -> None:
+    """Cancel every run of a model that is about to be deleted, those with a process included. Safe to repeat.
+
+    A process ends as soon as its worker next looks after it. Until then the row keeps the worker's lease, for which
+    the removal of what the run has written waits.
+    """
+    of_model = RunRow.model_id == model_id, RunRow.organization == stores.organization
+    query = select(RunRow).where(*of_model, RunRow.status.in_(UNFINISHED)).order_by(RunRow.id)
+    for row in stores.db.scalars(query.with_for_update().execution_options(populate_existing=True)).all():
+        held = row.worker_id, row.lease_until
+        end_cancelled(stores, row, reason="model_deleted", audited=True)
+        row.worker_id, row.lease_until = held
+    stores.db.flush()
 
 
 def _end(

@@ -101,7 +101,8 @@ def renew_lease(
         cpu_percent: Processor use now, 100 for one core.
 
     Returns:
-        What is asked of the run: ``cancel``, ``pause``, ``lost`` where another worker holds it; None for nothing.
+        What is asked of the run: ``cancel``, ``pause``, ``lost`` where another worker holds it or its model is being
+        deleted; None for nothing.
     """
     row = find_row(stores, run_id, lock=True)
     if row.worker_id != worker_id or row.status != RunStatus.RUNNING:
@@ -110,6 +111,14 @@ def renew_lease(
     row.peak_memory_mb = max(row.peak_memory_mb or 0.0, round(memory_mb, 1))
     row.peak_cpu_percent = max(row.peak_cpu_percent or 0.0, round(cpu_percent, 1))
     return row.pending_action
+
+
+def let_go(stores: Stores, run_id: str, worker_id: str) -> None:
+    """The process of a run that was cancelled with its model is gone: what it has written can be removed. Safe to
+    repeat, and for any other run.
+    """
+    held = (RunRow.id == run_id, RunRow.worker_id == worker_id, RunRow.status == str(RunStatus.CANCELLED))
+    stores.db.execute(update(RunRow).where(*held).values(worker_id=None, lease_until=None))
 
 
 def requeue_run(stores: Stores, run_id: str, *, why: str) -> bool:
@@ -124,6 +133,8 @@ def requeue_run(stores: Stores, run_id: str, *, why: str) -> bool:
         False when it has been tried enough: the caller fails it.
     """
     row = find_row(stores, run_id, lock=True)
+    if row.status != RunStatus.RUNNING:
+        return True  # cancelled with its model
     if row.attempts >= MAX_ATTEMPTS:
         return False
     row.lease_until = None

@@ -33,12 +33,11 @@ from studio.errors import (
 from studio.models import service as models
 from studio.organizations import service as organizations
 from studio.training.service.events import append_events
-from studio.training.service.outcomes import end_cancelled
+from studio.training.service.outcomes import UNFINISHED, end_cancelled
 from studio.training.service.runs import PRIORITIES, find_row, record_of
 from studio.training.tables import RunRow
 
 CHECKED_ROWS = 500_000
-UNFINISHED = [str(status) for status in RunStatus if not status.is_finished]
 
 
 def start_run(
