@@ -72,6 +72,21 @@ def hold(pipe: str, go: str, size_bytes: int) -> None:
     Path(go).read_text()
 
 
+def have_children_work(pipe: str, go: str, size_bytes: int) -> None:
+    """Have a child take memory and keep a core busy, and outlive it."""
+    child = os.fork()
+    if child == 0:
+        held = np.ones(size_bytes, dtype=np.uint8)
+        say(pipe, len(held))
+        Path(go).read_text()
+        while time.process_time() < 0.5:
+            pass
+        os._exit(0)
+    times = os.wait4(child, 0)[2]
+    say(pipe, times.ru_utime + times.ru_stime)
+    Path(go).read_text()
+
+
 def own_an_executor(pipe: str, inner: str) -> None:
     """Be a worker with a run of its own."""
     executor = LocalProcesses(environment=dict(os.environ))

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,6 +134,21 @@ def test_use_of_memory_and_processors_is_seen(executor: LocalProcesses, pipe: st
     assert handle.memory_bytes() > 200 << 20
     heard(pipe)
     assert handle.cpu_percent() > 0
+    Path(go).write_text("go")
+    assert handle.wait(PATIENCE_S) == 0
+
+
+def test_what_children_use_counts_after_their_end_too(executor: LocalProcesses, pipe: str, go: str) -> None:
+    begun = time.monotonic()
+    handle = executor.start("run", f"{STORIES}:have_children_work", {"pipe": pipe, "go": go, "size_bytes": 200 << 20})
+    heard(pipe)
+    assert handle.memory_bytes() > 200 << 20
+    assert handle.resident_bytes() >= handle.memory_bytes()
+    Path(go).write_text("go")
+    (worked_s,) = heard(pipe)  # by a child that is gone
+    used_s = handle.cpu_percent() / 100 * (time.monotonic() - begun)
+    assert used_s > 0.9 * float(worked_s)
+    assert handle.memory_bytes() < 200 << 20
     Path(go).write_text("go")
     assert handle.wait(PATIENCE_S) == 0
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from studio.backends.execution.fork_messages import Exited, Greeting, Kill, Started, Work
+from studio.backends.execution.usage import TreeUsage
 from studio.errors import BackendDown
 
 if TYPE_CHECKING:
@@ -41,13 +42,13 @@ class LocalProcess:
         self._number, self._server = number, server
         self._ended = threading.Event()
         self._exit_code: int | None = None
-        self._process: psutil.Process | None = None
-        self._seen: dict[int, psutil.Process] = {}
+        self._pid: int | None = None
+        self._usage: TreeUsage | None = None
 
     @property
     def pid(self) -> int | None:
         """Its process id; None while it is being started."""
-        return self._process.pid if self._process else None
+        return self._pid
 
     def poll(self) -> int | None:
         """Exit code, None while it runs."""
@@ -66,35 +67,32 @@ class LocalProcess:
 
     def memory_bytes(self) -> int:
         """Memory of the whole tree, shared pages counted in proportion."""
-        return sum(_memory_bytes(process) for process in self._tree())
+        usage = self._usage_now()
+        return usage.memory_bytes() if usage else 0
+
+    def resident_bytes(self) -> int:
+        """Memory of the whole tree, shared pages counted once per process; cheap."""
+        usage = self._usage_now()
+        return usage.resident_bytes() if usage else 0
 
     def cpu_percent(self) -> float:
         """Use of processors by the whole tree since the last call, 100 per core."""
-        tree = {process.pid: process for process in self._tree()}
-        self._seen = {pid: self._seen.get(pid, process) for pid, process in tree.items()}
-        total = 0.0
-        for process in self._seen.values():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                total += process.cpu_percent()
-        return total
+        usage = self._usage_now()
+        return usage.cpu_percent() if usage else 0.0
 
     def started(self, pid: int) -> None:
         """Note that it runs; for the server thread."""
         with contextlib.suppress(psutil.NoSuchProcess):  # so short a run that its end is already on its way
-            self._process = psutil.Process(pid)
+            self._usage = TreeUsage(psutil.Process(pid))
+            self._pid = pid
 
     def ended(self, exit_code: int) -> None:
         """Note that it has ended; for the server thread."""
         self._exit_code = exit_code
         self._ended.set()
 
-    def _tree(self) -> list[psutil.Process]:
-        process = self._process
-        if process is None or self._ended.is_set():
-            return []
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return [process, *process.children(recursive=True)]
-        return []
+    def _usage_now(self) -> TreeUsage | None:
+        return None if self._ended.is_set() else self._usage
 
 
 class _ServerThread(threading.Thread):
@@ -230,17 +228,6 @@ class LocalProcesses:
             if self._server is None or self._server.is_gone:
                 self._server = _ServerThread(self._greeting, self._environment)
             return self._server
-
-
-def _memory_bytes(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_full_info().pss)
-    except psutil.AccessDenied:  # a sandbox may hide it
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return int(process.memory_info().rss)
-        return 0
-    except psutil.NoSuchProcess:
-        return 0
 
 
 if TYPE_CHECKING:

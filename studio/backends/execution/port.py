@@ -31,8 +31,14 @@ class Handle(Protocol):
         """Memory of the whole tree, shared pages counted in proportion; 0 when it does not run."""
         ...
 
+    def resident_bytes(self) -> int:
+        """No less than memory_bytes, and cheap: shared pages count once per process; 0 when it does not run."""
+        ...
+
     def cpu_percent(self) -> float:
-        """Use of processors by the whole tree since the last call, 100 per core; 0 at the first call."""
+        """Use of processors by the whole tree since the last call or the start, 100 per core; counts what ended
+        meanwhile; 0 when it does not run.
+        """
         ...
 
 

@@ -18,10 +18,11 @@ from studio.domain.actors import Actor, system_actor
 from studio.domain.run_records import Failure, TrainingRun
 from studio.domain.runs import RunStatus
 from studio.errors import RunNotFound
-from studio.training.jobs.plans import MB, memory_cap_mb
+from studio.training.jobs.peaks import Peaks
+from studio.training.jobs.plans import memory_cap_mb
 from studio.training.service.outcomes import cancel_orphan, fail_run
 from studio.training.service.pauses import settle_pause
-from studio.training.service.queue import Claim, claim_run, expire_leases, let_go, renew_lease, requeue_run
+from studio.training.service.queue import Claim, claim_run, expire_leases, let_go, note_peaks, renew_lease, requeue_run
 from studio.training.service.runs import find_organizations, find_run
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,10 @@ class _Live:
     handle: Handle
     started: float = field(default_factory=time.monotonic)
     renewed: float = 0.0
+    peaks: Peaks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.peaks = Peaks(self.handle)
 
     @property
     def elapsed_s(self) -> float:
@@ -140,14 +145,16 @@ class Dispatcher:
         elif time.monotonic() - live.renewed >= RENEW_EVERY_S:
             live.renewed = time.monotonic()
             self._look_after(live)
+        else:
+            live.peaks.glance()
 
     def _look_after(self, live: _Live) -> None:
-        claim = live.claim
-        memory_mb = live.handle.memory_bytes() / MB
+        claim, peaks = live.claim, live.peaks
+        memory_mb = peaks.measure()
         with self._open(system_actor(claim.organization), write=True) as stores:
             asked = renew_lease(
                 stores, claim.run_id, self._worker_id,
-                elapsed_s=live.elapsed_s, memory_mb=memory_mb, cpu_percent=live.handle.cpu_percent(),
+                elapsed_s=live.elapsed_s, memory_mb=peaks.memory_mb, cpu_percent=peaks.cpu_percent,
             )  # fmt: skip
         if asked == "lost":
             self._kill(live, lambda stores: None)
@@ -167,9 +174,10 @@ class Dispatcher:
 
     def _bury(self, live: _Live, why: str) -> None:
         """A process has ended: its run has too, or goes on in another process, or has died too often."""
-        claim = live.claim
+        claim, peaks = live.claim, live.peaks
 
         def conclude(stores: Stores) -> None:
+            note_peaks(stores, claim.run_id, memory_mb=peaks.memory_mb, cpu_percent=peaks.cpu_percent)
             run = find_run(stores, claim.run_id)
             if run.status is not RunStatus.RUNNING or settle_pause(stores, claim.run_id):
                 return

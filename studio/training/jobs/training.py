@@ -61,8 +61,10 @@ def train_run(open_stores: OpenStores, config: Config, run_id: str, work_folder:
     started = time.monotonic()
     work_folder.mkdir(parents=True, exist_ok=True)
     with open_stores(write=True) as stores:
-        if RunStatus(find_row(stores, run_id, lock=True).status).is_finished:
+        row = find_row(stores, run_id, lock=True)
+        if RunStatus(row.status).is_finished:
             return  # cancelled with its model, between its claim and here
+        row.worker_type = f"cpu-{threads_per_run(config)}x"
         run = find_run(stores, run_id)
         model = models.get_model(stores, run.model_id)
         append_events(stores, run_id, [(EventType.STATE, {"status": RunStatus.RUNNING})])
@@ -235,7 +237,6 @@ class _Training:
             trials = len(_told_trials(stores, self.run.run_id)[0])
             row = find_row(stores, self.run.run_id, lock=True)
             row.elapsed_s = round(self.before_s + time.monotonic() - self.started, 3)
-            row.worker_type = f"cpu-{threads_per_run(self.config)}x"
             timed_out = self.is_cut_by_timeout(trials)
             complete_run(stores, self.run.run_id, version=version, timed_out=timed_out, stage_seconds=stage_seconds)
         with self.open_stores(write=False) as stores:

@@ -88,17 +88,23 @@ def expire_leases(db: Session, worker_id: str, *, now: datetime, planned: bool) 
 
 
 def renew_lease(
-    stores: Stores, run_id: str, worker_id: str, *, elapsed_s: float, memory_mb: float, cpu_percent: float
+    stores: Stores,
+    run_id: str,
+    worker_id: str,
+    *,
+    elapsed_s: float,
+    memory_mb: float | None,
+    cpu_percent: float | None,
 ) -> str | None:
-    """Hold on to a run for another 30 s, and note what its processes use.
+    """Hold on to a run for another 30 s, and note the most that its processes used.
 
     Args:
         stores: Open stores.
         run_id: Id of the run.
         worker_id: Who holds it.
         elapsed_s: Running time so far, over all attempts.
-        memory_mb: Memory of its processes now.
-        cpu_percent: Processor use now, 100 for one core.
+        memory_mb: Most memory of its processes at a time; None where nobody knows.
+        cpu_percent: Most use of processors, 100 for one core; None where nobody knows.
 
     Returns:
         What is asked of the run: ``cancel``, ``pause``, ``lost`` where another worker holds it or its model is being
@@ -108,9 +114,13 @@ def renew_lease(
     if row.worker_id != worker_id or row.status != RunStatus.RUNNING:
         return "lost"
     row.lease_until, row.elapsed_s = stores.now() + LEASE, elapsed_s
-    row.peak_memory_mb = max(row.peak_memory_mb or 0.0, round(memory_mb, 1))
-    row.peak_cpu_percent = max(row.peak_cpu_percent or 0.0, round(cpu_percent, 1))
+    _note_peaks(row, memory_mb, cpu_percent)
     return row.pending_action
+
+
+def note_peaks(stores: Stores, run_id: str, *, memory_mb: float | None, cpu_percent: float | None) -> None:
+    """Note the most that a run's processes used until their end; as renew_lease does."""
+    _note_peaks(find_row(stores, run_id, lock=True), memory_mb, cpu_percent)
 
 
 def let_go(stores: Stores, run_id: str, worker_id: str) -> None:
@@ -141,3 +151,11 @@ def requeue_run(stores: Stores, run_id: str, *, why: str) -> bool:
     message = f"[Pipeline] {why}; going on with what is finished (start {row.attempts + 1} of {MAX_ATTEMPTS})"
     append_events(stores, run_id, [(EventType.LOG, {"level": "warning", "message": message})])
     return True
+
+
+def _note_peaks(row: RunRow, memory_mb: float | None, cpu_percent: float | None) -> None:
+    """Earlier attempts count as well."""
+    if memory_mb is not None:
+        row.peak_memory_mb = max(row.peak_memory_mb or 0.0, round(memory_mb, 1))
+    if cpu_percent is not None:
+        row.peak_cpu_percent = max(row.peak_cpu_percent or 0.0, round(cpu_percent, 1))
