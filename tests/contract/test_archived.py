@@ -51,10 +51,10 @@ def is_archived(stores, model_id):
 
 @each(is_free, marks=needs_training)
 def test_it_does_what_is_promised(place, promise):
-    call = PREPARE[promise.id](place)
+    call, headers = PREPARE[promise.id](place), place.admin()
     with archived(place, call.path["model_id"]):
         before = place.count_entries()
-        answer = place.call(promise, call, place.admin())
+        answer = place.call(promise, call, headers)
         actions = [entry.action for entry in place.entries_after(before)]
     found = answer.status_code, answer.json["code"] if answer.status_code >= 400 else None
     is_refused = "model_archived" in promise.errors.get(409, ()) and promise.id != "model.update"
