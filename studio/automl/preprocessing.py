@@ -22,6 +22,7 @@ MAX_INDICATORS = 2_000  # one-hot columns of a matrix at most; wider tables keep
 MAX_TEXT_TERMS = 5_000
 TEXT_COMPONENTS = 16
 SKEWED = 1.0  # from this skewness on a bell-shaped column is made by ranks, as outliers would rule a linear model
+SPIKE_SHARE = 0.1  # of the rows, from which on a value at an end is no part of a tail
 SCALER_ROWS = 10_000
 
 
@@ -177,7 +178,7 @@ class _Numbers:
         return np.where(np.isnan(values), self.fills, values)
 
     def _fit_scalers(self, values: FloatArray) -> None:
-        skewed = np.array([abs(_skewness(column)) > SKEWED for column in values.T])
+        skewed = np.array([abs(_skewness(_without_spikes(column))) > SKEWED for column in values.T])
         for cells, scaler in (
             (np.flatnonzero(~skewed), StandardScaler()),
             (np.flatnonzero(skewed), self._by_ranks(len(values))),
@@ -186,12 +187,13 @@ class _Numbers:
                 self.scalers.append((cells, scaler.fit(values[:, cells])))
 
     def _by_ranks(self, n_rows: int) -> Any:
-        return QuantileTransformer(
+        ranks = QuantileTransformer(
             n_quantiles=min(1000, n_rows),
             output_distribution="normal",
             subsample=SCALER_ROWS,
             random_state=self.random_state,
         )
+        return make_pipeline(ranks, StandardScaler())  # where many values are the least, ranks alone put them at -5.2
 
 
 def _fill_value(column: FloatArray, how: str) -> float:
@@ -204,6 +206,16 @@ def _fill_value(column: FloatArray, how: str) -> float:
         values, counts = np.unique(known, return_counts=True)
         return float(values[np.argmax(counts)])
     return float(np.median(known))
+
+
+def _without_spikes(column: FloatArray) -> FloatArray:
+    """The values but for the least and the largest where many are the same, as the zeros of what is mostly nothing."""
+    kept = np.ones(len(column), dtype=bool)
+    for end in (column.min(), column.max()):
+        is_end = column == end
+        if is_end.mean() >= SPIKE_SHARE:
+            kept &= ~is_end
+    return column[kept]
 
 
 def _skewness(column: FloatArray) -> float:

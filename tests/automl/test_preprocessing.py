@@ -83,6 +83,18 @@ def test_scaled_columns_are_standard_or_by_rank():
     assert np.abs(matrix).max() < 6
 
 
+def test_columns_of_mostly_zeros_are_scaled_like_others():
+    rng = np.random.default_rng(0)
+    is_zero = rng.random(1000) < 0.6
+    sums = np.where(is_zero, 0, np.exp(rng.normal(0, 4, 1000)))
+    counts = np.where(is_zero, 0, rng.integers(1, 17, 1000))
+    frame = pd.DataFrame({"sums": sums, "counts": counts})
+    matrix, _ = encode(frame, {"sums": "number", "counts": "number"}, missing="median", scale=True)
+    np.testing.assert_allclose(matrix.std(axis=0), 1.0)
+    assert np.abs(matrix).max() < 4
+    np.testing.assert_allclose(matrix[:, 1], (counts - counts.mean()) / counts.std())
+
+
 def test_other_rows_do_not_change_what_is_learned(messy):
     types = {"number": "number", "word": "category", "text": "text"}
     changed = messy.copy()

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler, TargetEncoder
 
 from studio.automl.preprocessing import Encoder, Encoding, _Categories, _Lookup, _Numbers
@@ -73,6 +74,10 @@ def _scale(graph: Graph, matrix: str, scalers: list[tuple[npt.NDArray[np.int64],
 
 
 def _apply(graph: Graph, matrix: str, scaler: Any) -> str:
+    if type(scaler) is Pipeline:
+        for _, step in scaler.steps:
+            matrix = _apply(graph, matrix, step)
+        return matrix
     if type(scaler) is StandardScaler:
         centred = graph.op("Sub", matrix, graph.constant(scaler.mean_[None, :]))
         return graph.op("Div", centred, graph.constant(scaler.scale_[None, :]))
