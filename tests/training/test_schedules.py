@@ -124,6 +124,27 @@ class TestSetting:
             get(open_stores, model_id)
 
 
+def test_the_audit_log_calls_everything_by_the_names_it_is_set_by(client, headers, model_id):
+    path = f"/api/v1/models/{model_id}"
+    first = {"trigger": "cron", "cron": "0 3 * * 1", "min_interval_seconds": 60}
+    then = {**first, "enabled": False, "priority": "high", "run_label": "weekly", "timeout_seconds": 60}
+    answers = [client.put(f"{path}/training-schedule", headers=headers(), json=body).json for body in (first, then)]
+    assert client.delete(f"{path}/training-schedule", headers=headers()).status_code == 204
+
+    entries = client.get(f"{path}/audit-logs?sort_order=asc", headers=headers()).json["results"][-3:]
+    set_first, changed, deleted = (entry["details"] for entry in entries)
+    shown = {name: answers[0][name] for name in set_first["changes"]}
+    assert {name: change["new"] for name, change in set_first["changes"].items()} == shown
+    assert first.items() <= shown.items()
+    assert changed["changes"] == {
+        "enabled": {"previous": True, "new": False},
+        "priority": {"previous": "normal", "new": "high"},
+        "run_label": {"previous": None, "new": "weekly"},
+        "timeout_seconds": {"previous": 3600, "new": 60},
+    }
+    assert deleted["previous"] == {name: answers[1][name] for name in shown}
+
+
 @pytest.mark.both_databases
 class TestStarting:
     def test_a_run_starts_when_due_and_not_before(self, open_stores, model_id, night, start_due):

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ from studio.training.tables import ScheduleRow
 
 logger = logging.getLogger(__name__)
 
+NOT_SET = ("model_id", "next_run_at", "last_run_id", "updated_at", "updated_by")
 AT_ONCE = 100  # due schedules looked at in one round
 REFUSALS = (Conflict, InvalidInput, NotFound, TooMany)
 
@@ -65,19 +66,20 @@ def set_schedule(stores: Stores, model_id: str, wanted: Mapping[str, Any]) -> Tr
     fresh = {**wanted, "priority": PRIORITIES.index(Priority(wanted["priority"]))}
     row = stores.db.get(ScheduleRow, model_id)
     old = _settings_of(row) if row is not None else {}
-    changed = [name for name, value in fresh.items() if row is None or old[name] != value]
     if row is None:
         row = ScheduleRow(model_id=model_id, organization=stores.organization)
         stores.db.add(row)
-    elif not changed:
-        return _record_of(row)
     for name, value in fresh.items():
         setattr(row, name, value)
+    told = _settings_of(row)
+    if told == old:
+        return _record_of(row)
     row.updated_at, row.updated_by = stores.now(), stores.actor.user_id or "system"
     row.next_run_at = _next_run_of(row, stores.now())
     stores.db.flush()
-    told = _settings_of(row)
-    changes = {name: {"previous": old.get(name), "new": told[name]} for name in changed}
+    changes = {
+        name: {"previous": old.get(name), "new": value} for name, value in told.items() if not old or old[name] != value
+    }
     stores.record_change(model_id, changes=changes)
     return _record_of(row)
 
@@ -163,11 +165,9 @@ def _find_row(stores: Stores, model_id: str) -> ScheduleRow:
 
 
 def _settings_of(row: ScheduleRow) -> dict[str, Any]:
-    names = (
-        "trigger", "cron", "timezone", "drift_threshold", "min_interval_s", "is_enabled",
-        "label", "priority", "timeout_s", "config_override",
-    )  # fmt: skip
-    return {name: getattr(row, name) for name in names}
+    """What callers set of a schedule, by the names they set it by."""
+    record = asdict(_record_of(row))
+    return {name: value for name, value in record.items() if name not in NOT_SET}
 
 
 def _record_of(row: ScheduleRow) -> TrainingSchedule:
