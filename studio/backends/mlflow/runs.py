@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
+from mlflow.entities import LifecycleStage, LoggedModel, LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
@@ -210,9 +210,14 @@ class Runs:
             return child
 
     def end_run(self, mlflow_run_id: str, status: RunEnd, *, ended_at: datetime) -> None:
-        """Close a run; safe to repeat."""
+        """Close a run; safe to repeat. One that an MLflow client has deleted, which can be undone, stays as it is.
+
+        Raises:
+            RunNotFound: It is gone for good.
+        """
         with self._bound() as client, _run(mlflow_run_id):
-            client.set_terminated(mlflow_run_id, status, ms_of(ended_at))
+            if client.get_run(mlflow_run_id).info.lifecycle_stage == LifecycleStage.ACTIVE:
+                client.set_terminated(mlflow_run_id, status, ms_of(ended_at))
 
     def log_text(self, mlflow_run_id: str, path: str, text: str) -> None:
         """Store a text as an artifact, in UTF-8; a repeat replaces it."""

@@ -3,18 +3,20 @@
 import logging
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from studio.backends.execution.port import Executor, Handle
+from studio.backends.mlflow.runs import RunEnd
 from studio.backends.stores import Stores
 from studio.clock import Clock
 from studio.config import Config
 from studio.db.session import Database
 from studio.domain.actors import Actor, system_actor
+from studio.domain.identifiers import is_run_id
 from studio.domain.run_records import Failure, TrainingRun
 from studio.domain.runs import RunStatus
 from studio.errors import RunNotFound
@@ -28,6 +30,11 @@ from studio.training.service.runs import find_organizations, find_run
 logger = logging.getLogger(__name__)
 
 RENEW_EVERY_S = 1.0
+MLFLOW_ENDS: Mapping[RunStatus, RunEnd] = {
+    RunStatus.COMPLETED: "FINISHED",
+    RunStatus.FAILED: "FAILED",
+    RunStatus.CANCELLED: "KILLED",
+}
 OVERRUN_SHARE = 0.05  # a run that keeps its best at its timeout may take so much longer to write it
 OVERRUN_S = 15.0
 
@@ -103,16 +110,22 @@ class Dispatcher:
             pass
 
     def sweep(self) -> None:
-        """Clear up after runs that ended while no process had them: those cancelled while they were paused."""
+        """Clear up after runs that ended while no process of this worker had them: those cancelled while they were
+        paused, those whose worker was killed at their end, and those another worker has purged.
+        """
         folder = runs_folder(self._config.data_folder)
         names = [path.name for path in folder.iterdir()] if folder.exists() else []
+        idle = [name for name in names if is_run_id(name) and name not in self._live]
         with self._database.transaction(write=False) as db:
-            organizations = find_organizations(db, [name for name in names if name not in self._live])
-        for run_id, organization in organizations.items():
-            with self._open(system_actor(organization), write=False) as stores:
+            organizations = find_organizations(db, idle)
+        for run_id in idle:
+            if run_id not in organizations:
+                shutil.rmtree(self._folder_of(run_id), ignore_errors=True)
+                continue
+            with self._open(system_actor(organizations[run_id]), write=False) as stores:
                 run = find_run(stores, run_id)
             if run.status.is_finished:
-                self._clear_up(organization, run)
+                self._clear_up(organizations[run_id], run)
 
     def stop(self) -> None:
         """End every process at once; their runs go on when a worker next starts."""
@@ -127,6 +140,9 @@ class Dispatcher:
             claim = claim_run(db, self._worker_id, now=self._clock())
         if claim is None:
             return False
+        if claim.pending_action is not None:  # asked of a process that is gone: another need not begin
+            self._conclude(claim, lambda stores: _settle(stores, claim))
+            return True
         folder = self._folder_of(claim.run_id)
         folder.mkdir(parents=True, exist_ok=True)
         arguments = {
@@ -178,13 +194,7 @@ class Dispatcher:
 
         def conclude(stores: Stores) -> None:
             note_peaks(stores, claim.run_id, memory_mb=peaks.memory_mb, cpu_percent=peaks.cpu_percent)
-            run = find_run(stores, claim.run_id)
-            if run.status is not RunStatus.RUNNING or settle_pause(stores, claim.run_id):
-                return
-            if run.pending_action == "cancel":
-                cancel_orphan(stores, claim.run_id, reason="user")
-                return
-            if requeue_run(stores, claim.run_id, why=why):
+            if _settle(stores, claim) or requeue_run(stores, claim.run_id, why=why):
                 return
             self._fail(stores, claim, "worker_lost", f"Given up after {claim.attempt} starts: {why}.")
 
@@ -202,7 +212,7 @@ class Dispatcher:
             let_go(stores, live.claim.run_id, self._worker_id)
         self._live.pop(live.claim.run_id, None)
 
-    def _conclude(self, claim: Claim, conclude: Callable[[Stores], None]) -> None:
+    def _conclude(self, claim: Claim, conclude: Callable[[Stores], object]) -> None:
         with self._open(system_actor(claim.organization), write=True) as stores:
             conclude(stores)
             run = find_run(stores, claim.run_id)
@@ -210,10 +220,11 @@ class Dispatcher:
             self._clear_up(claim.organization, run)
 
     def _clear_up(self, organization: str, run: TrainingRun) -> None:
-        if run.mlflow_run_id is not None and run.status is not RunStatus.COMPLETED:
-            end = "FAILED" if run.status is RunStatus.FAILED else "KILLED"
-            with self._open(system_actor(organization), write=False) as stores:
-                stores.runs.end_run(run.mlflow_run_id, end, ended_at=stores.now())  # type: ignore[arg-type]
+        """Close a run's MLflow run, then remove its folder: as long as that is there, the sweep repeats both."""
+        if run.mlflow_run_id is not None:
+            assert run.completed_at is not None
+            with self._open(system_actor(organization), write=False) as stores, suppress(RunNotFound):
+                stores.runs.end_run(run.mlflow_run_id, MLFLOW_ENDS[run.status], ended_at=run.completed_at)
         shutil.rmtree(self._folder_of(run.run_id), ignore_errors=True)
 
     def _fail(self, stores: Stores, claim: Claim, code: str, message: str) -> None:
@@ -222,3 +233,13 @@ class Dispatcher:
 
     def _folder_of(self, run_id: str) -> Path:
         return runs_folder(self._config.data_folder) / run_id
+
+
+def _settle(stores: Stores, claim: Claim) -> bool:
+    """Do what is asked of a run that has no process; False where it has not ended and nothing is asked."""
+    run = find_run(stores, claim.run_id)
+    if run.status is not RunStatus.RUNNING or settle_pause(stores, claim.run_id):
+        return True
+    if run.pending_action == "cancel":
+        cancel_orphan(stores, claim.run_id, reason="user")
+    return run.pending_action == "cancel"

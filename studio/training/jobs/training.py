@@ -120,7 +120,7 @@ class _Training:
             reporter.log("info", f"[Pipeline] {version.id} is ready: {result.algorithm}")
         finally:
             stage_seconds = reporter.close()
-        self.finish(version, mlflow_run_id, stage_seconds)
+        self.finish(version, stage_seconds)
 
     def read_table(self) -> tuple[Dataset, pd.DataFrame]:
         """The dataset the run began with."""
@@ -231,16 +231,14 @@ class _Training:
             deadline=self.deadline() - REGISTER_RESERVE_S, memory_cap_mb=memory_cap_mb(self.config) * SHARE_FOR_SEARCH,
         )  # fmt: skip
 
-    def finish(self, version: ModelVersion, mlflow_run_id: str, stage_seconds: Mapping[str, float]) -> None:
-        """Write the outcome, and close the MLflow run."""
+    def finish(self, version: ModelVersion, stage_seconds: Mapping[str, float]) -> None:
+        """Write the outcome."""
         with self.open_stores(write=True) as stores:
             trials = len(_told_trials(stores, self.run.run_id)[0])
             row = find_row(stores, self.run.run_id, lock=True)
             row.elapsed_s = round(self.before_s + time.monotonic() - self.started, 3)
             timed_out = self.is_cut_by_timeout(trials)
             complete_run(stores, self.run.run_id, version=version, timed_out=timed_out, stage_seconds=stage_seconds)
-        with self.open_stores(write=False) as stores:
-            stores.runs.end_run(mlflow_run_id, "KILLED" if timed_out else "FINISHED", ended_at=stores.now())
 
     def _log_artifacts(self, stores: Stores, result: SearchResult, mlflow_run_id: str) -> None:
         runs = stores.runs
@@ -314,10 +312,6 @@ def _fail(open_stores: OpenStores, run: TrainingRun, code: str, message: str) ->
         stage = row.phase or "startup"
         append_events(stores, run.run_id, [(EventType.LOG, {"level": "error", "message": f"[Pipeline] {message}"})])
         fail_run(stores, run.run_id, Failure(code, message, stage))
-        mlflow_run_id = row.mlflow_run_id
-    if mlflow_run_id is not None:
-        with open_stores(write=False) as stores:
-            stores.runs.end_run(mlflow_run_id, "FAILED", ended_at=stores.now())
 
 
 def _told_trials(stores: Stores, run_id: str) -> tuple[set[int], float | None]:

@@ -27,6 +27,7 @@ class Claim:
     Attributes:
         attempt: Which start of the run this is, from 1.
         elapsed_s: Running time of earlier attempts, in seconds.
+        pending_action: What was asked of an earlier attempt that did not live to do it: ``cancel``, ``pause`` or None.
     """
 
     organization: str
@@ -36,6 +37,7 @@ class Claim:
     elapsed_s: float
     timeout_s: int
     keep_best_on_timeout: bool
+    pending_action: str | None
 
 
 def claim_run(db: Session, worker_id: str, *, now: datetime) -> Claim | None:
@@ -68,6 +70,7 @@ def claim_run(db: Session, worker_id: str, *, now: datetime) -> Claim | None:
         elapsed_s=row.elapsed_s,
         timeout_s=row.timeout_s,
         keep_best_on_timeout=bool(row.config.get("keep_best_on_timeout", True)),
+        pending_action=row.pending_action,
     )
 
 
