@@ -1,20 +1,20 @@
 """What a modeller should be told of the rows a search is about to learn from, in words for the run's log."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from studio.automl.columns import Cells
-from studio.automl.preprocessing import telling_columns
-
 MOST_NAMED = 10  # columns or classes in a line of a log
 
 
-def name_silent(features: Sequence[str], training: Cells) -> str:
-    """Says which features tell the training rows not apart; empty where all do."""
-    telling = telling_columns(training)
+def name_silent(features: Sequence[str], telling: Collection[int]) -> str:
+    """Says which features tell the training rows not apart; empty where all do.
+
+    Args:
+        telling: Positions of those that do.
+    """
     silent = [name for position, name in enumerate(features) if position not in telling]
     if not telling:
         return "no feature varies in the training rows: nothing but the target itself can be learned"

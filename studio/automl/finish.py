@@ -132,14 +132,16 @@ def _is_of_use(campaign: Campaign, weights: Mapping[int, float]) -> bool:
 
 
 def _answer_without_trials(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
-    """The baseline where time alone is to blame.
+    """The baseline where time or the table is to blame.
 
     Raises:
         NoSuccessfulTrial: Trials failed, or keep no limits.
     """
     if not campaign.has_run_out_of_time() or not has_baseline(campaign.problem):
         raise _no_successful_trial(campaign)
-    return _fall_back(campaign, seconds, "the time was over before a model had been fitted")
+    is_hopeless = campaign.problem.is_hopeless and not campaign.trials
+    reason = "no feature tells rows apart" if is_hopeless else "the time was over before a model had been fitted"
+    return _fall_back(campaign, seconds, reason)
 
 
 def _fall_back(campaign: Campaign, seconds: dict[str, float], reason: str) -> SearchResult:

@@ -13,6 +13,7 @@ from studio.automl.calibration import Calibration
 from studio.automl.columns import Cells, ColumnReader, has_text, read_numbers, read_stamps
 from studio.automl.findings import name_rare, name_silent
 from studio.automl.plan import Plan
+from studio.automl.preprocessing import telling_columns
 from studio.automl.result import SplitPrediction
 from studio.automl.splits import Folds, Split, make_folds, make_repeats, split_rows, thin_holdout
 from studio.errors import (
@@ -61,6 +62,7 @@ class Problem:
         sample: One row as a caller would send it.
         notes: What a reader of the run's log should know of the table: level and text of each.
         repeats: The folds of a small table drawn anew, each time over the same rows.
+        is_hopeless: Whether no feature tells the training rows apart.
     """
 
     plan: Plan
@@ -79,6 +81,7 @@ class Problem:
     sample: pd.DataFrame
     notes: tuple[tuple[str, str], ...] = ()
     repeats: tuple[Folds, ...] = ()
+    is_hopeless: bool = False
 
     @property
     def n_classes(self) -> int:
@@ -235,7 +238,8 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
     n_without = len(frame) - len(rows)
     labels = None if classes is None else tuple(label_of(value) for value in classes)
     notes = [("warning", f"{n_without} rows without a target were left out")] if n_without else []
-    findings = (name_silent(features, cells.take(split.train)), name_rare(y, labels))
+    telling = telling_columns(cells.take(split.train))
+    findings = (name_silent(features, telling), name_rare(y, labels))
     notes += [("warning", text) for text in findings if text]
     return Problem(
         plan=plan,
@@ -250,6 +254,7 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
         split=split,
         folds=folds,
         repeats=repeats,
+        is_hopeless=not telling,
         scored=scored,
         has_class_weights=_wants_class_weights(plan, y, classes),
         sample=used.iloc[:1][list(features)],

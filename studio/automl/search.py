@@ -80,8 +80,9 @@ def search(
     spaces = {family.name: schedule.space(family) for family in families}
     studies = Studies(work_folder / "journal.log", plan, problem, spaces, observer)
     with Campaign(problem, families, schedule, studies, observer, work_folder, deadline) as campaign:
-        campaign.run(should_stop, should_pause)
-        repeat_leaders(campaign, should_stop, should_pause)
+        if not problem.is_hopeless or plan.algorithm != "auto":  # else the baseline is as good as any
+            campaign.run(should_stop, should_pause)
+            repeat_leaders(campaign, should_stop, should_pause)
         searched = time.monotonic()
         seconds = {"data_validation": checked - started, "preprocessing": read - checked}
         seconds["algorithm_search"] = searched - read

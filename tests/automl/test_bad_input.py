@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
+from studio.automl.baseline import baseline_outputs, beats_baseline
 from studio.automl.plan import Plan
+from studio.automl.problem import prepare_problem
 from studio.automl.search import search
 from tests.automl.test_series import PLAN as SERIES_PLAN
 from tests.automl.test_series import weekly
@@ -55,8 +57,8 @@ def test_features_that_tell_nothing_end_in_the_baseline(recorder, tmp_path, task
     assert len(set(predicted)) == 1
     logs = [text for _, text in recorder.logs]
     assert any("no feature varies in the training rows" in text for text in logs)
-    assert any("no model is better than one that learns nothing" in text for text in logs)
-    assert [trial.algorithm for trial in result.candidates][-1] == "baseline"
+    assert any("no feature tells rows apart; the version is the baseline" in text for text in logs)
+    assert [trial.algorithm for trial in result.candidates] == ["baseline"]
 
 
 def test_an_algorithm_that_was_asked_for_stays_though_it_learns_nothing(recorder, tmp_path):
@@ -131,3 +133,15 @@ def test_a_model_that_names_the_commonest_class_alone_is_of_use_where_it_ranks_r
     result = search(frame, plan, observer=recorder, work_folder=tmp_path)
     assert result.algorithm != "baseline"
     check(result, frame)
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "log_loss", "accuracy"])
+def test_a_model_of_noise_does_not_beat_the_baseline(metric):
+    problem = prepare_problem(table(200), dataclasses.replace(PLAN, metric=metric))
+    own = baseline_outputs(problem)
+    assert not beats_baseline(problem, own)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.4, len(own))[:, None] * [-1, 1]
+    assert not beats_baseline(problem, np.clip(0.5 + noise, 0.0, 1.0))
+    right = np.eye(2)[problem.y[problem.scored]]
+    assert beats_baseline(problem, 0.7 * own + 0.3 * right)
