@@ -31,8 +31,7 @@ def service(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def api(service):
-    token = service.start("token", "create", stdout=subprocess.PIPE).communicate()[0].strip()
-    address, headers = f"http://127.0.0.1:{service.port}", {"Authorization": f"Bearer {token}"}
+    address, headers = f"http://127.0.0.1:{service.port}", {"Authorization": f"Bearer {service.token()}"}
     with httpx.Client(base_url=address, headers=headers, timeout=120, trust_env=False) as client:
         yield client
 

@@ -41,7 +41,7 @@ def service(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def token(service):
-    return service.start("token", "create", "--lifetime", "7200", stdout=subprocess.PIPE).communicate()[0].strip()
+    return service.token()
 
 
 @pytest.fixture(scope="module")

@@ -59,8 +59,7 @@ def service(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def api(service):
-    told = service.start("token", "create", "--lifetime", "3600", stdout=subprocess.PIPE).communicate()[0]
-    address, headers = f"http://127.0.0.1:{service.port}", {"Authorization": f"Bearer {told.split()[-1]}"}
+    address, headers = f"http://127.0.0.1:{service.port}", {"Authorization": f"Bearer {service.token()}"}
     with httpx.Client(base_url=address, headers=headers, timeout=120, trust_env=False) as client:
         yield client
 

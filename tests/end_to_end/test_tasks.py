@@ -24,8 +24,7 @@ def api(tmp_path_factory):
     with tempfile.TemporaryDirectory(prefix="st-", dir="/tmp") as sockets:
         service = Service(tmp_path_factory.mktemp("tasks"), Path(sockets))
         service.await_line("Model Studio is ready")
-        made = service.start("token", "create", "--lifetime", "7200", stdout=subprocess.PIPE).communicate()[0].strip()
-        headers = {"Authorization": f"Bearer {made}"}
+        headers = {"Authorization": f"Bearer {service.token()}"}
         with httpx.Client(
             base_url=f"http://127.0.0.1:{service.port}", headers=headers, timeout=120, trust_env=False
         ) as client:

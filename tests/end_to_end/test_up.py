@@ -91,6 +91,10 @@ class Service:
         _, alive = psutil.wait_procs(list(self.seen.values()), timeout=30)
         return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
+    def token(self):
+        """An administrator's token."""
+        return self.start("token", "create", "--lifetime", "7200", stdout=subprocess.PIPE).communicate()[0].strip()
+
     def get(self, path, **more):
         return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=60, trust_env=False, **more)
 
@@ -114,8 +118,7 @@ def service(tmp_path):
 def test_it_comes_up_keeps_itself_up_and_stops(service):
     service.await_line("Model Studio is ready")
     assert service.get("/readyz").json()["checks"]["queue"] == "ok"
-    token = service.start("token", "create", stdout=subprocess.PIPE).communicate()[0].strip()
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {service.token()}"}
     assert service.get("/api/v1/models", headers=headers).json()["total"] == 0
     assert "studio_http_requests_total" in service.get("/metrics").text
 
