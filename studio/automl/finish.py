@@ -227,10 +227,12 @@ def _assemble(
     if campaign.deadline is not None:
         budget = campaign.problem.plan.budget_s or 60.0
         hard = max(campaign.deadline, time.monotonic()) + max(GRACE_S * budget, grace_s)
+    campaign.pool.close()  # what its processes hold is not needed any more, and a blend of forests is large
     worker = campaign.pool.submit(AssembleTask(parts, calibration, campaign.deadline and campaign.deadline - 0.5), hard)
     while True:
         for event in campaign.pool.poll(1.0):
             if event.worker == worker and event.kind == "done":
+                campaign.pool.close()
                 with open(final_path(campaign.folder), "rb") as file:
                     final: Final = pickle.load(file)  # noqa: S301 - written by this search a moment ago
                 return final

@@ -22,6 +22,9 @@ from studio.automl.spaces import Choice, FloatRange, IntRange, Space
 N_TREES = 200
 FIRST_TREES = 1  # the clock is asked after every step; steps double until one takes STEP_S
 STEP_S = 0.3
+MAX_BYTES = 200_000_000  # of a forest: beyond it, memory and files cost more than further trees gain
+LEAST_TREES = 30
+NODE_BYTES = 64  # scikit-learn's, without the node's value
 
 
 class _Forest(EstimatorFamily):
@@ -65,6 +68,8 @@ class _Forest(EstimatorFamily):
             started = time.monotonic()
             estimator.fit(rows.X, rows.y, sample_weight=rows.weights)
             took = time.monotonic() - started
+            if "n_estimators" not in context.pinned:
+                n_trees = min(n_trees, max(LEAST_TREES, MAX_BYTES // _tree_bytes(estimator)))
             n_more = int(min(context.seconds_left() / (took / step), n_trees))
             if size >= n_trees or context.is_out_of_time() or not n_more:
                 break
@@ -84,6 +89,13 @@ class _Forest(EstimatorFamily):
             used = tree.tree_.feature
             splits += np.bincount(used[used >= 0], minlength=len(splits))
         return {"gain": np.asarray(estimator.feature_importances_), "split": splits}
+
+
+def _tree_bytes(forest: Any) -> int:
+    """Memory of its usual tree."""
+    trees = [tree.tree_ for tree in forest.estimators_]
+    per_node = trees[0].value[0].nbytes + NODE_BYTES
+    return max(1, int(np.mean([tree.node_count for tree in trees]) * per_node))
 
 
 class RandomForest(_Forest):

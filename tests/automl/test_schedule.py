@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from studio.automl import forests
 from studio.automl.boosters import GROWTH, HistGradientBoosting
 from studio.automl.estimators import FitContext, TrainingRows, find_families
 from studio.automl.forests import FIRST_TREES, ExtraTrees, RandomForest
@@ -84,3 +85,17 @@ def test_a_forest_grows_no_trees_that_would_come_too_late(family):
     np.testing.assert_array_equal(
         grown.estimators_[-1].predict(rows.X), whole.estimators_[FIRST_TREES - 1].predict(rows.X)
     )
+
+
+def test_a_forest_of_large_trees_has_fewer(monkeypatch):
+    monkeypatch.setattr(forests, "LEAST_TREES", 3)
+    monkeypatch.setattr(forests, "MAX_BYTES", 20_000)
+    rows = make_rows(0)
+    context = FitContext(task="regression", metric="rmse", n_classes=0, threads=1, random_state=0)
+    family = RandomForest()
+    params = {**family.default("regression"), "n_estimators": 100}
+    grown = family.fit(params, rows, context)
+    assert 3 <= len(grown.estimators_) < 10
+    assert family.learned(params, grown) == {"n_estimators": len(grown.estimators_)}
+    asked = FitContext(**{**vars(context), "pinned": frozenset({"n_estimators"})})
+    assert len(family.fit(params, rows, asked).estimators_) == 100
