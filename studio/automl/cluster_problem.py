@@ -7,9 +7,10 @@ import pandas as pd
 
 from studio.automl.calibration import Calibration
 from studio.automl.columns import ColumnReader
+from studio.automl.division import divide_rows
 from studio.automl.plan import Plan
 from studio.automl.preprocessing import Encoder, choose_encoding
-from studio.automl.problem import MIN_ROWS, FloatArray, IntArray, Problem, check_columns, choose_features, divide_rows
+from studio.automl.problem import MIN_ROWS, FloatArray, IntArray, Problem, check_columns, choose_features
 from studio.automl.result import SplitPrediction
 from studio.errors import TooFewRows
 from studio.evaluation.cluster_scores import score_clusters

@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from studio.automl.calibration import Calibration
-from studio.automl.columns import Cells, ColumnReader, has_text, read_numbers, read_stamps
+from studio.automl.columns import Cells, ColumnReader, has_text, read_numbers
+from studio.automl.division import divide_rows, name_untimed
 from studio.automl.findings import name_rare, name_silent
 from studio.automl.plan import Plan
 from studio.automl.preprocessing import telling_columns
 from studio.automl.result import SplitPrediction
-from studio.automl.splits import Folds, Split, make_folds, make_repeats, split_rows, thin_holdout
+from studio.automl.splits import Folds, Split
 from studio.errors import (
     ConfigIncomplete,
     TargetInFeatures,
@@ -239,7 +240,7 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
     labels = None if classes is None else tuple(label_of(value) for value in classes)
     notes = [("warning", f"{n_without} rows without a target were left out")] if n_without else []
     telling = telling_columns(cells.take(split.train))
-    findings = (name_silent(features, telling), name_rare(y, labels))
+    findings = (name_untimed(used, plan), name_silent(features, telling), name_rare(y, labels))
     notes += [("warning", text) for text in findings if text]
     return Problem(
         plan=plan,
@@ -313,53 +314,6 @@ def _class_codes(column: "pd.Series[Any]") -> tuple[IntArray, npt.NDArray[Any]]:
     if classes.dtype.kind in "US":
         classes = classes.astype(object)
     return codes.astype(np.int64), classes
-
-
-def divide_rows(
-    used: pd.DataFrame, plan: Plan, y: npt.NDArray[Any], classes: npt.NDArray[Any] | None, cells: Cells
-) -> tuple[Split, Folds, tuple[Folds, ...]]:
-    """The rows of each part, and of each fit of a trial and its repeats, as the plan wants them divided."""
-    settings = plan.validation
-    strata = y if classes is not None and settings.stratify else None
-    times = groups = None
-    if settings.split == "time":
-        times = _sortable(used[_needed(settings.time_column, "time_column")], plan)
-    elif settings.split == "group":
-        groups = pd.factorize(used[_needed(settings.group_column, "group_column")], use_na_sentinel=False)[0]
-    split = split_rows(settings, len(used), strata=strata, times=times, groups=groups)
-    if plan.preprocessing.handle_missing == "drop":
-        split = _drop_gaps(split, cells)
-    folds = make_folds(settings, split, strata=strata, groups=groups)
-    budget_s = plan.whole_budget_s or plan.budget_s
-    folds = thin_holdout(folds, cells.values.shape[1], budget_s, settings.random_state)
-    return split, folds, make_repeats(settings, split, strata=strata)
-
-
-def _needed(column: str | None, key: str) -> str:
-    if column is None:
-        raise ConfigIncomplete(f"This way of splitting needs validation.{key}.")
-    return column
-
-
-def _sortable(column: "pd.Series[Any]", plan: Plan) -> FloatArray:
-    """Times as numbers; rows without one come first."""
-    if plan.column_types.get(str(column.name)) == "number" or pd.api.types.is_numeric_dtype(column.dtype):
-        numbers = read_numbers(column)
-    else:
-        stamps = read_stamps(column)
-        numbers = np.where(stamps.isna(), np.nan, stamps.astype("int64").to_numpy(dtype=np.float64))
-    return np.where(np.isnan(numbers), -np.inf, numbers)
-
-
-def _drop_gaps(split: Split, cells: Cells) -> Split:
-    """Leave rows with gaps to the test part alone; columns that are empty throughout do not count."""
-    gaps = np.isnan(cells.values)
-    is_gappy: npt.NDArray[np.bool_] = np.any(gaps[:, ~gaps.all(axis=0)], axis=1)
-    train = split.train[~is_gappy[split.train]]
-    validation = split.validation[~is_gappy[split.validation]]
-    if len(train) < 2 or not len(validation):
-        raise TooFewRows("Too few rows without a gap are left; choose another preprocessing.handle_missing than drop.")
-    return Split(train, validation, split.test)
 
 
 def _choose_metric(plan: Plan, y: npt.NDArray[Any], classes: npt.NDArray[Any] | None) -> str:

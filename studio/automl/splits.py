@@ -44,7 +44,8 @@ def split_rows(
 
     Args:
         strata: Class of each row, to keep the classes' shares; a class with one row trains.
-        times: Sortable time of each row for ``split == "time"``: the newest test, those before validate.
+        times: Sortable time of each row for ``split == "time"``: the newest test, those before validate. Rows of
+            one time stay together, or a part would know some of what the next one asks.
         groups: Group of each row for ``split == "group"``: none is divided.
 
     Raises:
@@ -52,11 +53,11 @@ def split_rows(
     """
     rng = np.random.default_rng(settings.random_state)
     if groups is not None:
-        sizes = np.bincount(groups)
-        order = np.argsort(groups_first := rng.permutation(len(sizes))[groups], kind="stable")
-        bounds = _bounds_of_groups(groups_first[order], settings)
+        order, bounds = _cut_between(rng.permutation(int(groups.max()) + 1)[groups], settings, "groups")
+    elif times is not None:
+        order, bounds = _cut_between(-np.unique(times, return_inverse=True)[1], settings, "times")
     else:
-        order = _order_of_rows(n_rows, rng, strata, times)
+        order = _order_of_rows(n_rows, rng, strata)
         n_test, n_validation = _part_sizes(n_rows, settings)
         bounds = (n_test, n_test + n_validation)
     test, validation, train = np.split(order, bounds)
@@ -140,12 +141,8 @@ def _part_sizes(n_rows: int, settings: Validation) -> tuple[int, int]:
     return n_test, n_validation
 
 
-def _order_of_rows(
-    n_rows: int, rng: np.random.Generator, strata: IntArray | None, times: npt.NDArray[Any] | None
-) -> IntArray:
+def _order_of_rows(n_rows: int, rng: np.random.Generator, strata: IntArray | None) -> IntArray:
     """Rows in the order test, validation, train."""
-    if times is not None:
-        return np.argsort(times, kind="stable")[::-1].astype(np.int64)
     shuffled = rng.permutation(n_rows)
     if strata is None:
         return shuffled
@@ -159,16 +156,24 @@ def _order_of_rows(
     return by_class[np.argsort(shares, kind="stable")]
 
 
-def _bounds_of_groups(ordered: IntArray, settings: Validation) -> tuple[int, int]:
-    """Where validation and training rows begin, at the group border nearest to the wanted sizes."""
-    borders = np.flatnonzero(np.diff(ordered)) + 1
+def _cut_between(blocks: IntArray, settings: Validation, kind: str) -> tuple[IntArray, tuple[int, int]]:
+    """Rows in the order test, validation, train, and where the latter two begin: between blocks, none of which is
+    divided, nearest to the wanted sizes.
+
+    Args:
+        blocks: Number of each row's block; the lowest test.
+        kind: What the blocks are, for the error.
+    """
+    order = np.argsort(blocks, kind="stable")
+    borders = np.flatnonzero(np.diff(blocks[order])) + 1
     if len(borders) < 2:
-        raise TooFewRows("A split by group needs at least three groups.", groups=len(borders) + 1)
-    n_test, n_validation = _part_sizes(len(ordered), settings)
+        found = len(borders) + 1
+        raise TooFewRows(f"A split by {kind[:-1]} needs at least three {kind}; there are {found}.", found=found)
+    n_test, n_validation = _part_sizes(len(order), settings)
     first = int(np.argmin(np.abs(borders[:-1] - n_test)))
     later = borders[first + 1 :]
-    second = int(np.argmin(np.abs(later - n_test - n_validation)))
-    return int(borders[first]), int(later[second])
+    second = int(np.argmin(np.abs(later - borders[first] - n_validation)))
+    return order, (int(borders[first]), int(later[second]))
 
 
 def _folds_of_groups(groups: IntArray, n_folds: int) -> IntArray:
