@@ -7,7 +7,8 @@ import yaml
 from sklearn.linear_model import LinearRegression
 
 from studio.backends.mlflow.digests import digest_of
-from studio.backends.mlflow.loading import HostedModel, load_version
+from studio.backends.mlflow.hosted_model import HostedModel
+from studio.backends.mlflow.loading import load_version
 from studio.backends.mlflow.model_files import ModelColumn, save_model
 from studio.backends.mlflow.storage import ArtifactStorage
 from studio.errors import ModelFilesChanged

@@ -2,13 +2,14 @@
 
 A loaded model follows scikit-learn: ``predict(frame)`` and, where it has probabilities, ``predict_proba(frame)`` and
 ``classes_``. Where it has ``input_frame(rows)``, that makes the frame from the rows, with the types the model was
-trained on; else pandas guesses them.
+trained on; else pandas guesses them. One that has ``predict_rows(rows)`` gives predictions and probabilities at once.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from studio.backends.serving.wire import Rows
@@ -22,6 +23,9 @@ class CalledModel:
         names = getattr(loaded, "feature_names_in_", None)
         self._columns = None if names is None else [str(name) for name in names]
         self._has_probabilities = hasattr(loaded, "predict_proba") and hasattr(loaded, "classes_")
+        self._takes_rows = hasattr(loaded, "predict_rows")
+        classes = getattr(loaded, "classes_", None)
+        self._labels = [] if classes is None else [str(label) for label in plain_values(classes)]
 
     def predict(self, rows: Rows) -> tuple[list[Any], list[dict[str, float]] | None]:
         """Predict.
@@ -36,15 +40,19 @@ class CalledModel:
             ValueError: The model gave another number of predictions than there are rows.
             Exception: Whatever the model raises.
         """
-        frame = self._frame(rows)
-        predictions = _plain(self._loaded.predict(frame))
+        predictions, shares = self._loaded.predict_rows(rows) if self._takes_rows else self._predict_frame(rows)
         if len(predictions) != len(rows):
             raise ValueError(f"the model gave {len(predictions)} predictions for {len(rows)} rows")
+        if shares is None:
+            return predictions, None
+        return predictions, [dict(zip(self._labels, row, strict=True)) for row in shares.tolist()]
+
+    def _predict_frame(self, rows: Rows) -> tuple[list[Any], npt.NDArray[np.float64] | None]:
+        frame = self._frame(rows)
+        predictions = plain_values(self._loaded.predict(frame))
         if not self._has_probabilities:
             return predictions, None
-        labels = [str(label) for label in _plain(self._loaded.classes_)]
-        shares = np.asarray(self._loaded.predict_proba(frame), dtype=float).tolist()
-        return predictions, [dict(zip(labels, row, strict=True)) for row in shares]
+        return predictions, np.asarray(self._loaded.predict_proba(frame), dtype=np.float64)
 
     def _frame(self, rows: Rows) -> pd.DataFrame:
         if hasattr(self._loaded, "input_frame"):
@@ -55,7 +63,7 @@ class CalledModel:
         return frame.astype(dict.fromkeys(unknown, float)) if unknown else frame
 
 
-def _plain(values: Any) -> list[Any]:
+def plain_values(values: Any) -> list[Any]:
     """A list, one element per row; rows of a two-dimensional answer become lists, of a frame maps."""
     if isinstance(values, pd.DataFrame):
         return list(values.to_dict("records"))

@@ -59,7 +59,7 @@ def measure_parity(pipeline: Pipeline, path: Path, frame: pd.DataFrame, *, until
         until: Monotonic time after which no further rows are compared, beyond ``BLOCK_ROWS``.
     """
     rows = frame.iloc[np.random.default_rng(0).permutation(_spread(len(frame), MAX_ROWS))]
-    hard = _make_hard(frame.iloc[_spread(len(frame), HARD_ROWS)], pipeline.named_steps["columns"].column_types)
+    hard = make_hard(frame.iloc[_spread(len(frame), HARD_ROWS)], pipeline.named_steps["columns"].column_types)
     session = _open(path)
     largest, differences, compared = 0.0, [], 0
     with threadpool_limits(1):
@@ -73,6 +73,32 @@ def measure_parity(pipeline: Pipeline, path: Path, frame: pd.DataFrame, *, until
                 break
     differences.append(hard_difference * min(1.0, largest / hard_size) if hard_size > 0 else hard_difference)
     return Parity(max(differences), TOLERANCE * largest, compared)
+
+
+def make_hard(rows: pd.DataFrame, column_types: Mapping[str, str]) -> pd.DataFrame:
+    """The rows with some of their cells emptied, and some made into what a model meets in the wild.
+
+    Args:
+        rows: Rows of the columns.
+        column_types: Kind of each column, as ``ColumnReader`` has it.
+    """
+    rng = np.random.default_rng(0)
+    odd: dict[str, list[Any]] = {
+        "number": [np.inf, -np.inf, 1e300, -1e300, 0.0, -1.0, 1e9],
+        "category": ["\N{SNOWMAN} never seen", "0", "true", "None"],
+        "boolean": [True, False],
+        "datetime": ["1904-02-29T23:59:59Z", "1970-01-01T00:00:00Z", "2100-12-31T12:30:00Z"],
+        "text": [""],
+    }
+    made = {}
+    for name, kind in column_types.items():
+        cells = rows[name].astype(object).to_numpy(copy=True)
+        draws = rng.random(len(cells))
+        strange = np.array(odd[kind], dtype=object)[rng.integers(len(odd[kind]), size=len(cells))]
+        cells = np.where(draws < ODD_SHARE, strange, cells)
+        cells[draws > 1 - GAP_SHARE] = None
+        made[name] = cells
+    return pd.DataFrame(made, columns=list(column_types), dtype=object)
 
 
 def _compare(pipeline: Pipeline, session: onnxruntime.InferenceSession, rows: pd.DataFrame) -> tuple[float, float]:
@@ -105,24 +131,3 @@ def _open(path: Path) -> onnxruntime.InferenceSession:
 
 def _spread(n_rows: int, wanted: int) -> npt.NDArray[np.int64]:
     return np.unique(np.linspace(0, max(n_rows - 1, 0), min(wanted, n_rows)).astype(np.int64))
-
-
-def _make_hard(rows: pd.DataFrame, column_types: Mapping[str, str]) -> pd.DataFrame:
-    """The rows with some of their cells emptied, and some made into what a model meets in the wild."""
-    rng = np.random.default_rng(0)
-    odd: dict[str, list[Any]] = {
-        "number": [np.inf, -np.inf, 1e300, -1e300, 0.0, -1.0, 1e9],
-        "category": ["\N{SNOWMAN} never seen", "0", "true", "None"],
-        "boolean": [True, False],
-        "datetime": ["1904-02-29T23:59:59Z", "1970-01-01T00:00:00Z", "2100-12-31T12:30:00Z"],
-        "text": [""],
-    }
-    made = {}
-    for name, kind in column_types.items():
-        cells = rows[name].astype(object).to_numpy(copy=True)
-        draws = rng.random(len(cells))
-        strange = np.array(odd[kind], dtype=object)[rng.integers(len(odd[kind]), size=len(cells))]
-        cells = np.where(draws < ODD_SHARE, strange, cells)
-        cells[draws > 1 - GAP_SHARE] = None
-        made[name] = cells
-    return pd.DataFrame(made, columns=list(column_types), dtype=object)
