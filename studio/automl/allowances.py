@@ -12,9 +12,12 @@ MAX_MEMBERS = 8  # of a blend
 MAX_FITS = 40  # fitted models in a blend, as each costs time at every prediction
 USUAL_MEMBERS = 5
 REFITTED = 3  # final fits that time is kept for
-HOPELESS = 3  # times what may be kept for final fits: what takes longer is not waited for
+HOPELESS = 2  # times what may be kept for final fits: what takes longer on one core is not waited for
 REFIT_SHARE = 0.2  # of the budget that may be kept for final fits; where one takes more, its fold models will do
 REPEAT_SHARE = 0.2  # of the budget that leading candidates may be repeated for
+WEIGHING_SHARE, WEIGHING_S = 0.03, 3.0  # of the budget, and at most, for choosing the members
+PREDICTING = 1.4  # times what the trials took to predict, shared by the cores: they wait for each other a little
+EVALUATED_ROW_S = 3e-6  # seconds per row of the splits besides predicting it
 USUAL_BUDGET_S = 60.0  # where only a deadline is known
 
 
@@ -25,8 +28,8 @@ class Allowances:
         n_repeats: How often leading candidates may be fitted on folds drawn anew.
     """
 
-    def __init__(self, problem: Problem, families: Mapping[str, EstimatorFamily], parallel: int) -> None:
-        self._problem, self._families, self._parallel = problem, families, parallel
+    def __init__(self, problem: Problem, families: Mapping[str, EstimatorFamily], *, parallel: int, cores: int) -> None:
+        self._problem, self._families, self._parallel, self._cores = problem, families, parallel, cores
         self._budget_s = problem.plan.budget_s or USUAL_BUDGET_S
         self.n_repeats = len(problem.repeats) if problem.plan.ensemble else 0
 
@@ -54,7 +57,7 @@ class Allowances:
         refitted = [past for past in best if not self.is_bagged(past.started.family)][:REFITTED]
         costs = [0.0, *(cost for past in refitted if (cost := 1.2 * self.refit_s(past)) <= HOPELESS * most)]
         refit = max(max(costs), sum(costs) / self._parallel)
-        reserve = min(most, refit) + self.evaluation_s(best)
+        reserve = min(most, refit) + self.weighing_s() + self.evaluation_s(best)
         return max(self.least_s(), min(0.5 * self._budget_s, reserve))
 
     def repeats_s(self, ranked: Sequence[PastTrial]) -> float:
@@ -62,6 +65,10 @@ class Allowances:
         bagged = [past for past in ranked if self.is_bagged(past.started.family)][:USUAL_MEMBERS]
         wanted = sum(past.facts.duration_s for past in bagged) * self.n_repeats / self._parallel
         return min(REPEAT_SHARE * self._budget_s, 1.2 * wanted)
+
+    def weighing_s(self) -> float:
+        """Seconds to choose the members in."""
+        return min(WEIGHING_S, WEIGHING_SHARE * self._budget_s)
 
     def refit_s(self, past: PastTrial) -> float:
         """Seconds a fit on all rows but the test rows should take."""
@@ -72,8 +79,12 @@ class Allowances:
         """Seconds to predict, evaluate and explain with some members."""
         fits = sum(past.facts.predict_s * self._n_fits(past, len(members)) for past in members)
         per_row = fits / max(1, len(self._problem.scored))
-        n_rows = min(len(self._problem.split.train), MAX_TRAIN_ROWS) + len(self._problem.split.test)
-        return 0.5 + min(1.5, 0.02 * self._budget_s) + 1.3 * per_row * n_rows + shap_reserve_s(self._problem, per_row)
+        split = self._problem.split
+        n_rows = min(len(split.train), MAX_TRAIN_ROWS) + len(split.test)
+        predicting = PREDICTING * per_row * n_rows / self._cores
+        evaluating = EVALUATED_ROW_S * (n_rows + len(split.validation))
+        reserve = 0.5 + min(1.5, 0.02 * self._budget_s) + shap_reserve_s(self._problem, per_row)
+        return reserve + predicting + evaluating
 
     def draws_in_blend(self, n_bagged: int) -> int:
         """Draws of the folds, the first included, whose models a blend of so many bagged candidates has room for."""

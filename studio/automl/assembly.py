@@ -3,22 +3,26 @@
 import pickle
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from studio.automl.calibration import Calibration
 from studio.automl.estimators import installed_families
-from studio.automl.pipeline import Member, build_pipeline
+from studio.automl.pipeline import Blend, Member, build_pipeline
 from studio.automl.problem import Problem
 from studio.automl.result import SplitPrediction
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 MAX_TRAIN_ROWS = 10_000  # of the training rows so many tell enough about the fit
+SHARED_ROWS = 5_000  # from here on to predict is worth several threads
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,20 @@ class Final:
     importances: Mapping[str, Mapping[str, float]]
 
 
-def assemble(problem: Problem, parts: Sequence[Part], calibration: Calibration, soft_deadline: float | None) -> Final:
+def assemble(
+    problem: Problem,
+    parts: Sequence[Part],
+    calibration: Calibration,
+    soft_deadline: float | None,
+    *,
+    threads: int = 1,
+) -> Final:
     """Load the parts, blend them and evaluate the blend on every split.
 
     Args:
         calibration: What is done to the blend's probabilities.
         soft_deadline: Monotonic time after which the intervals are left out; None for never.
+        threads: Cores for it.
     """
     members: list[Member] = []
     weights: list[float] = []
@@ -65,7 +77,7 @@ def assemble(problem: Problem, parts: Sequence[Part], calibration: Calibration, 
         weights += [part.weight / len(found)] * len(found)
         families += [part.family] * len(found)
     estimator = build_pipeline(problem.reader, members, weights, problem.classes, calibration)
-    splits = _predict_splits(problem, estimator, parts, calibration)
+    splits = _predict_splits(problem, estimator, parts, calibration, threads)
     metrics = {name: problem.evaluate(split) for name, split in splits.items()}
     intervals: dict[str, Mapping[str, tuple[float, float]]] = {}
     for name in ("test", "validation", "train"):
@@ -80,15 +92,14 @@ def _load_members(path: Path) -> list[Member]:
 
 
 def _predict_splits(
-    problem: Problem, estimator: Pipeline, parts: Sequence[Part], calibration: Calibration
+    problem: Problem, estimator: Pipeline, parts: Sequence[Part], calibration: Calibration, threads: int
 ) -> dict[str, SplitPrediction]:
     train = problem.split.train
     if len(train) > MAX_TRAIN_ROWS:
         rng = np.random.default_rng(problem.plan.validation.random_state)
         train = np.sort(rng.choice(train, MAX_TRAIN_ROWS, replace=False))
-    model = estimator.named_steps["model"]
     test = problem.split.test
-    outputs = model.blend(problem.cells.take(np.concatenate([train, test])))
+    outputs = blend_rows(problem, estimator.named_steps["model"], np.concatenate([train, test]), threads)
     unseen = np.sum([part.weight * np.mean([np.load(file) for file in part.outputs], axis=0) for part in parts], axis=0)
     validation = np.intersect1d(problem.split.validation, problem.scored)
     return {
@@ -96,6 +107,16 @@ def _predict_splits(
         "validation": problem.predictions(validation, unseen[np.searchsorted(problem.scored, validation)], calibration),
         "test": problem.predictions(test, outputs[len(train) :], calibration),
     }
+
+
+def blend_rows(problem: Problem, model: Blend, rows: IntArray, threads: int) -> FloatArray:
+    """Outputs for some rows; of many, each core takes a part, as members predict on one core."""
+    if threads == 1 or len(rows) < SHARED_ROWS:
+        return model.blend(problem.cells.take(rows))
+    model.blend(problem.cells.take(rows[:1]))  # boosters set themselves up at their first prediction, in one thread
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+        found = pool.map(lambda part: model.blend(problem.cells.take(part)), np.array_split(rows, threads))
+        return np.concatenate(list(found))
 
 
 def _importances(

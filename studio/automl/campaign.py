@@ -64,7 +64,7 @@ class Campaign:
         self.cores = plan.threads or usable_cores()
         default = 1 if plan.budget_s is None else min(self.cores, MAX_PARALLEL)
         self.parallel = plan.parallel_trials or default
-        self.allowances = Allowances(problem, self.families, self.parallel)
+        self.allowances = Allowances(problem, self.families, parallel=self.parallel, cores=self.cores)
         server = make_server(problem, folder, max(1, self.cores // self.parallel))
         self.pool = WorkerPool(server, self.parallel, plan.memory_cap_mb)
         self._running: dict[int, _Running] = {}
@@ -159,6 +159,10 @@ class Campaign:
     def repeats_end(self) -> float | None:
         """Monotonic time by which the repeats are over, None for never."""
         return None if self.deadline is None else self.deadline - self.reserve_s()
+
+    def weighing_end(self) -> float | None:
+        """Monotonic time by which weighing that begins now is over, None for never."""
+        return None if self.deadline is None else time.monotonic() + self.allowances.weighing_s()
 
     def ranked(self) -> list[PastTrial]:
         """Trials that may win, best first."""

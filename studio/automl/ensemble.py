@@ -58,7 +58,9 @@ def blend_candidates(
     totals: dict[int, float] = {}
     gains: list[float] = []
     sign = 1.0 if direction_of(metric) == "max" else -1.0
-    for _ in range(next((times for most, times in SPLITS if n_rows <= most), 1)):
+    for halving in range(next((times for most, times in SPLITS if n_rows <= most), 1)):
+        if halving and until is not None and time.monotonic() > until:
+            break
         halves = np.array_split(rng.permutation(n_rows), 2)
         for seen, unseen in (halves, halves[::-1]):
             weights, gain = _weigh_half(outputs, score, metric, np.sort(seen), np.sort(unseen), until)

@@ -19,6 +19,7 @@ from studio.automl.weighing import (
     calibrate_blend,
     choose_members,
     draws_of,
+    fit_into_time,
     is_bagged,
     mix,
     refittable,
@@ -86,6 +87,8 @@ def _finish_with(
     started = time.monotonic()
     observer, problem = campaign.observer, campaign.problem
     fold_models = {number: (models_path(campaign.folder, number),) for number in weights}
+    if not is_hasty:
+        weights, score = fit_into_time(campaign, weights, score)
     usable = fold_models if is_hasty else _refit(campaign, weights)
     if set(usable) != set(weights):
         weights, score = rescale(campaign, weights, usable)
@@ -228,7 +231,8 @@ def _assemble(
         budget = campaign.problem.plan.budget_s or 60.0
         hard = max(campaign.deadline, time.monotonic()) + max(GRACE_S * budget, grace_s)
     campaign.pool.close()  # what its processes hold is not needed any more, and a blend of forests is large
-    worker = campaign.pool.submit(AssembleTask(parts, calibration, campaign.deadline and campaign.deadline - 0.5), hard)
+    soft = None if campaign.deadline is None else campaign.deadline - 0.5
+    worker = campaign.pool.submit(AssembleTask(parts, calibration, soft, campaign.cores), hard)
     while True:
         for event in campaign.pool.poll(1.0):
             if event.worker == worker and event.kind == "done":

@@ -54,6 +54,7 @@ class _Encoded:
     encoder: Encoder
     train: FloatArray
     validation: FloatArray
+    transform_s: float
 
     @property
     def size_bytes(self) -> int:
@@ -81,7 +82,7 @@ class Fitter:
         member, learned = self._fit(configuration, encoded.encoder, encoded.train, train, held_out, deadline, draw)
         started = time.monotonic()
         outputs = member.predict_matrix(encoded.validation)
-        return FoldFit(member, outputs, learned, time.monotonic() - started)
+        return FoldFit(member, outputs, learned, encoded.transform_s + time.monotonic() - started)
 
     def fit_rows(self, configuration: Configuration, rows: IntArray, deadline: float | None) -> Member:
         """Fit on any rows, with as many rounds as the configuration says."""
@@ -142,8 +143,9 @@ class Fitter:
         if key not in self._encoded:
             train, validation = self._rows_of(fold, draw)
             encoder, matrix = self._encode(family, train)
+            started = time.monotonic()
             held_out = encoder.transform(self.problem.cells.take(validation))
-            self._encoded[key] = _Encoded(encoder, matrix, held_out)
+            self._encoded[key] = _Encoded(encoder, matrix, held_out, time.monotonic() - started)
             while len(self._encoded) > 1 and sum(e.size_bytes for e in self._encoded.values()) > CACHE_BYTES:
                 self._encoded.popitem(last=False)
         self._encoded.move_to_end(key)

@@ -132,11 +132,9 @@ def telling_columns(cells: Cells) -> set[int]:
 def _useful(cells: Cells) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Number cells and category cells that are not the same in every training row."""
     values = cells.values
-    missing = np.isnan(values)
-    low = np.where(missing, np.inf, values).min(axis=0, initial=np.inf)
-    high = np.where(missing, -np.inf, values).max(axis=0, initial=-np.inf)
-    is_gappy = missing.any(axis=0)
-    varies = (high > low) | (is_gappy & ~missing.all(axis=0))
+    low, high = np.fmin.reduce(values, axis=0, initial=np.inf), np.fmax.reduce(values, axis=0, initial=-np.inf)
+    is_gappy = np.isnan(values.sum(axis=0))  # nothing is infinite or near it
+    varies = (high > low) | (is_gappy & (high >= low))
     varies[: cells.n_kept] = True
     return np.flatnonzero(varies & ~cells.is_category), np.flatnonzero(varies & cells.is_category)
 

@@ -107,7 +107,10 @@ class Problem:
     @property
     def n_split(self) -> int:
         """Rows of the table that train, validate or test."""
-        return len(np.unique(self.rows[np.concatenate([self.split.development, self.split.test])]))
+        is_used = np.zeros(int(self.rows.max()) + 1, dtype=bool)
+        for part in (self.split.train, self.split.validation, self.split.test):
+            is_used[self.rows[part]] = True
+        return int(is_used.sum())
 
     @property
     def optional_columns(self) -> tuple[str, ...]:
@@ -227,11 +230,11 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
     Raises:
         InvalidInput: As ``check_table``, and where the split leaves a part without a row.
     """
-    check_table(frame, plan)
+    check_columns(frame, plan)
     features = choose_features(frame, plan)
     rows, y, classes = _read_target(frame[plan.target], plan)
     kinds = {name: plan.column_types.get(name, "category") for name in features}
-    used = frame.iloc[rows]
+    used = frame if len(rows) == len(frame) else frame.iloc[rows]
     reader = ColumnReader(kinds).fit(used)
     cells = reader.transform(used)
     split, folds, repeats = divide_rows(used, plan, y, classes, cells)

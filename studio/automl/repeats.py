@@ -60,7 +60,7 @@ def _plan_repeats(campaign: Campaign) -> list[tuple[PastTrial, int]]:
     ranked = campaign.ranked()
     if not campaign.allowances.n_repeats or not ranked:
         return []
-    weights, _ = weigh(campaign, ranked[:MAX_CANDIDATES], None)
+    weights, _ = weigh(campaign, ranked[:MAX_CANDIDATES], campaign.weighing_end())
     bagged = [past for past in ranked if is_bagged(campaign, past.number)]
     leaders = [past for past in bagged if past.number in weights]
     n_best = LEADERS if campaign.deadline is None else MAX_REPEATED

@@ -103,11 +103,17 @@ class RefitTask:
 
 @dataclass(frozen=True)
 class AssembleTask:
-    """Build and evaluate the final model; ``soft_deadline`` is when it should leave out what it can."""
+    """Build and evaluate the final model.
+
+    Attributes:
+        soft_deadline: Monotonic time after which it should leave out what it can, None for never.
+        threads: Cores for it.
+    """
 
     parts: Sequence[Part]
     calibration: Calibration
     soft_deadline: float | None
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -266,7 +272,7 @@ class _Server:
         return task.number
 
     def _assemble(self, task: AssembleTask) -> None:
-        final = assemble(self.problem, task.parts, task.calibration, task.soft_deadline)
+        final = assemble(self.problem, task.parts, task.calibration, task.soft_deadline, threads=task.threads)
         write_whole(final_path(self.folder), lambda file: pickle.dump(final, file, protocol=5))
 
     def _explain(self, task: ExplainTask) -> ShapTotals:

@@ -31,11 +31,8 @@ def choose_members(campaign: Campaign) -> tuple[dict[int, float], float]:
     if repeated:
         pool = [past for past in pool if past.number in repeated or not is_bagged(campaign, past.number)]
     pool = pool[:MAX_CANDIDATES]
-    weigh_until = None
-    if campaign.deadline is not None:
-        weigh_until = time.monotonic() + 0.1 * max(0.0, campaign.deadline - time.monotonic())
     while True:
-        weights, score = weigh(campaign, pool, weigh_until)
+        weights, score = weigh(campaign, pool, campaign.weighing_end())
         if campaign.deadline is None or len(weights) == 1:
             return weights, score
         lost = set(weights) - set(refittable(campaign, weights)) - _kept(campaign, weights)
@@ -107,6 +104,19 @@ def calibrate_blend(campaign: Campaign, weights: Mapping[int, float], score: flo
         campaign.observer.log("info", f"[Training] decides by probabilities times {text}")
     adjusted = found.adjust(blend) * np.array(found.scales or 1.0)
     return found, _number(problem.score(adjusted, scored))
+
+
+def fit_into_time(campaign: Campaign, weights: dict[int, float], score: float) -> tuple[dict[int, float], float]:
+    """The weightiest members that can be evaluated in the time that is left, at least one, and their blend's score."""
+    kept = sorted(weights, key=lambda number: -weights[number])
+    while campaign.deadline is not None and len(kept) > 1:
+        needed = campaign.allowances.evaluation_s([campaign.trials[number] for number in kept])
+        if time.monotonic() + needed <= campaign.deadline:
+            break
+        kept.pop()
+    if len(kept) == len(weights):
+        return weights, score
+    return rescale(campaign, weights, kept)
 
 
 def refittable(campaign: Campaign, weights: Mapping[int, float]) -> list[int]:
