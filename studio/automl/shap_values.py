@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from studio.automl.calibration import Calibration
 from studio.automl.columns import Cells
 from studio.automl.exact_shap import ExactShap, find_exact_shap
-from studio.automl.pipeline import Blend, BlendClusterer, BlendForecaster, Member
+from studio.automl.pipeline import Blend, BlendClassifier, BlendClusterer, BlendForecaster, Member
 from studio.automl.sampled_shap import predictions_per_row, sample_shap
 
 FloatArray = npt.NDArray[np.float64]
@@ -35,7 +36,8 @@ class BlendExplainer:
 
     Exact values are taken where they are known of every member and may be added: in numbers, in probabilities, and
     in the log-odds of a member that is alone. What several members say in log-odds does not add up to what they say
-    together; that is sampled, on the probabilities.
+    together; that is sampled, on the probabilities. Calibration divides log-odds by its temperature, which leaves their
+    values exact; calibrated probabilities are sampled.
 
     Attributes:
         explainer: ``tree``, ``linear``, ``linear+tree`` or ``permutation``.
@@ -66,11 +68,15 @@ class BlendExplainer:
         self._blend, self._background, self._n_columns, self._seed = blend, background, n_columns, seed
         self._sampled = background.take(np.arange(min(n_sampled, len(background.values))))
         self._n_classes = blend.members[0].n_classes
+        calibration = blend.calibration if isinstance(blend, BlendClassifier) else Calibration()
+        self._temperature = calibration.temperature
         self._exact = [self._find_exact(member) for member in blend.members]
         kinds = {exact.kind for exact in self._exact if exact is not None and exact.kind != "constant"}
         outputs = {exact.output for exact in self._exact if exact is not None}
         self.is_exact = (
-            None not in self._exact and len(outputs) == 1 and (len(blend.members) == 1 or "log_odds" not in outputs)
+            None not in self._exact
+            and len(outputs) == 1
+            and (self._is_alone() if "log_odds" in outputs else self._temperature == 1.0)
         )
         self.clusters = np.unique(blend.predict(background)) if isinstance(blend, BlendClusterer) else np.empty(0)
         whole = "probability" if self._n_classes else "membership" if len(self.clusters) else "prediction"
@@ -101,7 +107,12 @@ class BlendExplainer:
             [w * part.values for w, part in zip(self._blend.weights, parts, strict=True)], axis=0
         )
         base: FloatArray = np.sum([w * part.base for w, part in zip(self._blend.weights, parts, strict=True)], axis=0)
-        return Explanation(values, base)
+        return Explanation(values / self._temperature, base / self._temperature)
+
+    def _is_alone(self) -> bool:
+        """Whether one member knows all classes: its log-odds are then the blend's."""
+        members = self._blend.members
+        return len(members) == 1 and len(members[0].present) == self._n_classes
 
     def _find_exact(self, member: Member) -> ExactShap | None:
         if member.estimator is None:
@@ -119,7 +130,9 @@ class BlendExplainer:
         return found
 
     def _predict(self, rows: Cells) -> FloatArray:
-        outputs = self._blend.blend(rows).reshape(len(rows.values), -1)
+        blend = self._blend
+        whole = blend.predict_proba(rows) if isinstance(blend, BlendClassifier) else blend.blend(rows)
+        outputs = whole.reshape(len(rows.values), -1)
         if len(self.clusters):
             return np.asarray(outputs.round() == self.clusters, dtype=np.float64)
         return outputs[:, 1:] if self._n_classes == 2 else outputs

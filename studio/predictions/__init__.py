@@ -1,4 +1,4 @@
-"""Asking a version: so far for one prediction, to try a model out.
+"""Asking a version: for one prediction, to try a model out, and why it says what it says.
 
-A prediction runs in the version's model host, never here, and is neither logged nor counted.
+All of it runs in the version's model host, never here; neither a trial nor an explanation is logged or counted.
 """

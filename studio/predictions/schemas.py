@@ -2,9 +2,11 @@
 
 from typing import Any, ClassVar
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
-from studio.web.fields import Time
+from studio.web.fields import StrictInteger, Time
+
+MAX_EXPLAINED_ROWS = 100
 
 
 class TestBody(Schema):
@@ -25,3 +27,34 @@ class TestPredictionOut(Schema):
     probabilities = fields.Dict(keys=fields.String(), values=fields.Float(), required=True, allow_none=True)
     latency_ms = fields.Float(required=True)
     predicted_at = Time(required=True)
+
+
+class ExplainBody(Schema):
+    example: ClassVar[dict[str, Any]] = {
+        "inputs": [{"distance_km": 812, "weight_kg": 3.2, "carrier": "Nordvik", "is_fragile": False}],
+        "version_id": "ver-001",
+        "top_n": 3,
+    }
+
+    inputs = fields.List(
+        fields.Dict(keys=fields.String()), required=True, validate=validate.Length(1, MAX_EXPLAINED_ROWS)
+    )
+    version_id = fields.String()
+    class_label = fields.String()
+    top_n = StrictInteger(validate=validate.Range(1, 1000))
+
+
+class ExplainedRowOut(Schema):
+    prediction = fields.Raw(required=True, allow_none=True)
+    class_label = fields.String(required=True, allow_none=True)
+    base_value = fields.Float(required=True)
+    values = fields.Dict(keys=fields.String(), values=fields.Float(), required=True)
+
+
+class ExplanationOut(Schema):
+    model_id = fields.String(required=True)
+    version_id = fields.String(required=True)
+    method = fields.String(required=True)
+    explainer = fields.String(required=True)
+    output = fields.String(required=True)
+    explanations = fields.List(fields.Nested(ExplainedRowOut), required=True)

@@ -138,7 +138,9 @@ def refusals_of(operation: Operation) -> dict[str, str]:
 def _statuses_of(operation: Operation) -> Iterator[str]:
     needs = operation.needs
     if not needs.is_public:
-        yield from ("401", "429", "503")
+        yield from ("401", "503")
+        if not operation.is_inference:
+            yield "429"
     if needs.names_permissions:
         yield "403"
     if operation.parameters:

@@ -123,7 +123,8 @@ def _answer(operation: Operation, view: View, args: dict[str, Any]) -> Response:
         return _answer_public(operation, view, args)
     actor = edge.identifier.identify(request.headers.get("Authorization"))
     note_actor(actor)
-    edge.limiter.count(f"{actor.organization}/{actor.user_id}")
+    if not operation.is_inference:
+        edge.limiter.count(f"{actor.organization}/{actor.user_id}")
     if operation.method == "GET" and not operation.writes:
         with edge.open_stores(actor, write=False) as stores:
             authorize_operation(edge, stores, origin, operation, args)

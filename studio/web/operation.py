@@ -41,6 +41,7 @@ class Operation:
             on the model of the path says nothing of new ones.
         renders: Further media types of the answer, each with the view that makes its bytes.
         media_types: Media types of the answer, the default first.
+        is_inference: True when it asks a model: calls are bounded by the model's queue, and not counted.
         same_at: Further statuses the same body may come with, where the view makes the answer.
     """
 
@@ -64,6 +65,7 @@ class Operation:
     makes_model: bool = False
     renders: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     media_types: tuple[str, ...] = (JSON,)
+    is_inference: bool = False
     same_at: tuple[int, ...] = ()
 
     @property

@@ -148,6 +148,8 @@ def _sides_of_object(document, schema):
 def _element(items, number):
     if "enum" in items:
         return items["enum"][number % len(items["enum"])]
+    if items.get("type") == "object":
+        return {f"a{number}": number}
     return f"a{number}@example.org" if items.get("format") == "email" else f"a{number}"
 
 

@@ -413,6 +413,12 @@ def model_test(place):
     return Call(on(place.trained().model_id).path, body=body, other=other)
 
 
+@prepares("predict.explain", training=True)
+def explain(place):
+    body, other = ({"json": {"inputs": [{**ROW, "distance_km": far}], "top_n": 2}} for far in (10.5, 812.5))
+    return Call(on(place.trained().model_id).path, body=body, other=other)
+
+
 def upload(name):
     """A multipart body with a table."""
     table = FileStorage(io.BytesIO(csv_of(parcels())), filename="parcels.csv")

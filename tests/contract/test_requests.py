@@ -11,6 +11,8 @@ from tests.contract.published import needs_contract, promises
 
 pytestmark = needs_contract
 
+UNTRAINED = {"model.test": {"inputs": {}}, "predict.explain": {"inputs": [{}]}}  # bodies of a right shape
+
 TOO_LONG = b'{"a": "' + b"x" * (10 << 20) + b'"}'
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
@@ -138,9 +140,10 @@ def test_any_moment_may_be_asked_for(place, ids, promise, period, status):
 
 @each(lambda promise: promise.method == "POST")
 def test_a_key_that_is_none_is_refused(place, promise):
-    call = Call() if promise.id in NEEDS_TRAINING else PREPARE[promise.id](place)
-    if promise.id in NEEDS_TRAINING:
-        call = Call(path={"model_id": place.make_model()}, body={"json": {"inputs": {}}})
+    if promise.id in UNTRAINED:
+        call = Call(path={"model_id": place.make_model()}, body={"json": UNTRAINED[promise.id]})
+    else:
+        call = PREPARE[promise.id](place)
     for key in ("", "a b", "x" * 256, "caf\xe9"):
         headers = {**place.admin(), "Idempotency-Key": key}
         assert place.refusal(promise, call, headers) == (422, "invalid_idempotency_key")
@@ -190,7 +193,7 @@ def test_an_unknown_path_answers_a_problem(place, path):
     assert answer.json["code"] == "not_found"
 
 
-@each(lambda promise: not promise.is_public)
+@each(lambda promise: not promise.is_public and 429 in promise.errors)
 def test_the_limit_of_calls_answers_when_to_come_back(place, ids, promise, monkeypatch):
     from studio.web.limiter import CallLimiter
 
@@ -200,6 +203,16 @@ def test_the_limit_of_calls_answers_when_to_come_back(place, ids, promise, monke
     assert place.refusal(promise, Call(path=ids), headers)[0] in (406, 412)
     assert place.refusal(promise, Call(path=ids), headers) == (429, "rate_limited")
     assert int(place.call(promise, Call(path=ids), headers).headers["Retry-After"]) >= 1
+
+
+@each(lambda promise: not promise.is_public and 429 not in promise.errors)
+def test_a_call_that_a_models_queue_bounds_is_not_counted(place, ids, promise, monkeypatch):
+    from studio.web.limiter import CallLimiter
+
+    monkeypatch.setitem(place.app.extensions["studio"].__dict__, "limiter", CallLimiter(1))
+    headers = {**place.headers("eager", ADMIN), "Accept": "application/x-nothing"}
+    for _ in range(3):
+        assert place.refusal(promise, Call(path=ids), headers)[0] == 406
 
 
 def test_every_list_has_an_upper_limit(place, ids, document):

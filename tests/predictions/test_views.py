@@ -156,6 +156,53 @@ def test_without_a_worker_the_service_is_unavailable(config, add, promote, ask, 
     assert "Retry-After" in answer.headers
 
 
+@pytest.fixture
+def explain(client, headers, model):
+    def explain(**body):
+        body = {"inputs": [ROW, {**ROW, "distance_km": 60}], **body}
+        return client.post(f"/api/v1/models/{model.id}/explain", headers=headers(), json=body)
+
+    return explain
+
+
+@pytest.mark.slow
+def test_rows_are_explained_in_terms_of_the_table(serving, add, promote, explain, model):
+    add(classifier())
+    add(regressor())
+    promote("ver-001")
+
+    answer = explain()
+
+    assert answer.status_code == 200
+    assert answer.json["version_id"] == "ver-001"
+    assert (answer.json["method"], answer.json["explainer"], answer.json["output"]) == (
+        "shap", "permutation", "probability",
+    )  # fmt: skip
+    one, other = answer.json["explanations"]
+    assert one["class_label"] == one["prediction"]
+    assert set(one["values"]) == set(ROW)
+    ranked = list(map(abs, one["values"].values()))
+    assert ranked == sorted(ranked, reverse=True)
+    opposite = explain(class_label="late", top_n=1).json["explanations"][1]
+    assert list(opposite["values"]) == list(other["values"])[:1]
+    assert refusal(explain(class_label="lost")) == (422, "unknown_class")
+    number = explain(version_id="ver-002").json
+    assert number["output"] == "prediction"
+    assert {row["class_label"] for row in number["explanations"]} == {None}
+    for row in number["explanations"]:
+        assert row["base_value"] + sum(row["values"].values()) == pytest.approx(row["prediction"])
+
+
+def test_an_explanation_needs_a_version_and_rows_that_fit(add, explain, model):
+    assert refusal(explain()) == (409, "no_version")
+    add(classifier())
+    answer = explain(version_id="ver-001", inputs=[ROW, {**ROW, "distance_km": "far", "extra": 1}])
+    assert refusal(answer) == (422, "invalid_inputs")
+    assert {error["pointer"] for error in answer.json["errors"]} == {"/inputs/1/distance_km", "/inputs/1/extra"}
+    for wrong in ([], [ROW] * 101, ROW, [1]):
+        assert refusal(explain(inputs=wrong)) == (422, "validation_failed")
+
+
 def test_who_may_test(client, headers, model):
     path, body = f"/api/v1/models/{model.id}/test", {"inputs": ROW}
     assert client.post(path, json=body).status_code == 401

@@ -32,6 +32,16 @@ class HostedModel:
             self.classes_: npt.NDArray[Any] = np.asarray(model.classes_)
             self.predict_proba = model.predict_proba
 
+    @property
+    def model(self) -> Any:
+        """What was loaded."""
+        return self._model
+
+    @property
+    def columns(self) -> Sequence[ModelColumn] | None:
+        """What it takes; None where nobody knows."""
+        return self._columns
+
     def predict(self, frame: pd.DataFrame) -> Any:
         """Predictions, one per row."""
         return self._model.predict(frame)

@@ -19,12 +19,14 @@ class Waiting:
         rows: What to predict.
         deadline: When its caller stops waiting, in seconds of the machine's monotonic clock.
         shape: Requests of the same shape may be predicted together; None: alone.
+        explain: What the rows are to be explained with, beside the rows; None where they are to be predicted.
     """
 
     sender: bytes
     rows: Rows
     deadline: float
     shape: frozenset[tuple[str, str]] | None
+    explain: dict[str, Any] | None = None
 
 
 def shape_of(rows: Rows) -> frozenset[tuple[str, str]] | None:

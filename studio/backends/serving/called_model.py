@@ -27,6 +27,11 @@ class CalledModel:
         classes = getattr(loaded, "classes_", None)
         self._labels = [] if classes is None else [str(label) for label in plain_values(classes)]
 
+    @property
+    def loaded(self) -> Any:
+        """What the loader returned."""
+        return self._loaded
+
     def predict(self, rows: Rows) -> tuple[list[Any], list[dict[str, float]] | None]:
         """Predict.
 

@@ -1,7 +1,9 @@
 """The process of one model version: loads it and answers requests until nobody asks any more.
 
 Requests and answers are JSON over a ZeroMQ ROUTER socket. ``{"op": "predict", "rows": [...], "deadline": s}`` is
-answered by ``{"predictions": [...], "probabilities": [...]|null, "ms": ...}`` or ``{"error": code, "message": ...}``.
+answered by ``{"predictions": [...], "probabilities": [...]|null, "ms": ...}`` or ``{"error": code, "message": ...}``;
+``{"op": "explain", "rows": [...], "deadline": s, "background": [...], "class_label": ...}`` by what ``RowExplainer``
+says.
 Whatever waits while the model works is predicted together, and each caller gets his own rows.
 """
 
@@ -21,8 +23,9 @@ import zmq
 from studio.backends.serving.batches import Waiting, shape_of, take_batch
 from studio.backends.serving.called_model import CalledModel
 from studio.backends.serving.wire import to_json
-from studio.errors import ModelFilesChanged
+from studio.errors import ModelFilesChanged, NotApplicable, Overloaded, UnknownClass
 
+EXPLAINER = "studio.backends.serving.row_explainer"  # loaded when it is first needed: its libraries take seconds
 MAX_WAITING = 256
 MAX_MESSAGE = 500
 LOOK_UP_MS = 1000  # how often a host that is not asked looks whether it is to end
@@ -35,6 +38,7 @@ class Host:
     def __init__(self, model: CalledModel, requests: zmq.Socket[bytes], control: zmq.Socket[bytes]) -> None:
         self._model, self._requests, self._control = model, requests, control
         self._waiting: deque[Waiting] = deque()
+        self._explainer: Any = None
         self._used_at = self._told_at = time.monotonic()
         self._is_stopping = False
         signal.signal(signal.SIGTERM, self._stop)
@@ -79,13 +83,18 @@ class Host:
             try:
                 request = orjson.loads(body)
                 rows, deadline = request["rows"], request["deadline"]
+                explain = request if request["op"] == "explain" else None
             except (ValueError, KeyError, TypeError):
                 self._refuse(sender, "bad_request", "the request is not one")
                 continue
-            self._waiting.append(Waiting(sender, rows, deadline, shape_of(rows)))
+            shape = shape_of(rows) if explain is None else None
+            self._waiting.append(Waiting(sender, rows, deadline, shape, explain))
 
     def _answer(self, batch: list[Waiting]) -> None:
         """Predict together; where that fails, one by one, so that one caller's rows fail only him."""
+        if batch and batch[0].explain is not None:
+            self._answer_explaining(batch[0])
+            return
         rows = [row for request in batch for row in request.rows]
         if not rows:
             return
@@ -104,6 +113,20 @@ class Host:
             return
         for request, answer in zip(batch, answers, strict=True):
             self._requests.send_multipart([request.sender, answer])
+
+    def _answer_explaining(self, request: Waiting) -> None:
+        assert request.explain is not None
+        try:
+            if self._explainer is None:
+                module = importlib.import_module(EXPLAINER)
+                self._explainer = module.RowExplainer(self._model.loaded, request.explain["background"])
+            found = self._explainer.explain(request.rows, request.explain["class_label"], request.deadline)
+            self._requests.send_multipart([request.sender, to_json(found)])
+        except (NotApplicable, UnknownClass, Overloaded) as refusal:
+            self._refuse(request.sender, refusal.code, str(refusal))
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            self._refuse(request.sender, "prediction_failed", in_words(error))
 
     def _refuse(self, sender: bytes, code: str, message: str) -> None:
         self._requests.send_multipart([sender, to_json({"error": code, "message": message})])

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import zmq
 
-from studio.backends.serving.port import Answer
+from studio.backends.serving.port import Answer, ExplainedRow, Explanations
 from studio.backends.serving.sockets import CONTROL, address_of, check_length
 from studio.backends.serving.wire import to_json
-from studio.errors import BackendDown, InvalidInputs, Overloaded, PredictionFailed
+from studio.errors import BackendDown, InvalidInputs, NotApplicable, Overloaded, PredictionFailed, UnknownClass
 
 if TYPE_CHECKING:
     from studio.backends.serving.port import ModelHosts
 
 CONTROL_TIMEOUT_S = 5.0  # within which the supervisor says at least that it is at work
+_REFUSALS = {"not_applicable": NotApplicable, "unknown_class": UnknownClass}
 NO_ANSWER = "The model did not answer within {:g} s."
 
 
@@ -135,19 +136,41 @@ class LocalHosts:
         timeout_s: float,
     ) -> Answer:
         """Have a model predict; see ModelHosts."""
+        said = self._ask(_Wanted(key, loader, args), {"op": "predict", "rows": [dict(row) for row in rows]}, timeout_s)
+        return Answer(said["predictions"], said["probabilities"], said["ms"])
+
+    def explain(
+        self,
+        key: str,
+        loader: str,
+        args: Mapping[str, Any],
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        background: bytes,
+        class_label: str | None,
+        timeout_s: float,
+    ) -> Explanations:
+        """Have a model explain what it predicts; see ModelHosts."""
+        request: dict[str, Any] = {"op": "explain", "rows": [dict(row) for row in rows], "class_label": class_label}
+        request["background"] = orjson.Fragment(background)
+        said = self._ask(_Wanted(key, loader, args), request, timeout_s)
+        return Explanations(said["explainer"], said["output"], [ExplainedRow(**row) for row in said["rows"]])
+
+    def _ask(self, wanted: _Wanted, asked: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        """Ask a host for an answer that is no error."""
         deadline = time.monotonic() + timeout_s
         try:
-            request = to_json({"op": "predict", "rows": [dict(row) for row in rows], "deadline": deadline})
+            request = to_json({**asked, "deadline": deadline})
         except TypeError as error:  # an integer of more than 64 bits, half a character
             raise InvalidInputs(f"A value cannot be passed to the model: {error}.") from error
-        wanted = _Wanted(key, loader, args)
         links = self._links()
         for _ in range(2):  # the second time in place of a host that ended on the way
             host = self._live_host(links, wanted, deadline)
             answer = self._exchange(host, request, deadline, timeout_s)
             if answer is not None:
-                return _read(answer)
-            links.forget(key, host)
+                _check(answer)
+                return answer
+            links.forget(wanted.key, host)
             wanted.gone = host.pid
         raise BackendDown("The model host ended while it was asked.", retry_after_s=1)
 
@@ -191,8 +214,7 @@ class LocalHosts:
         for _ in range(3):
             said = self._ensure(links, wanted, deadline)
             if said.get("error") != "gone":
-                if "error" in said:
-                    _read(said)
+                _check(said)
                 try:
                     return links.remember(wanted.key, said["address"], said["pid"])
                 except ProcessLookupError:  # ended, which the worker does not know yet
@@ -231,15 +253,19 @@ def _hear(connection: zmq.Socket[bytes], deadline: float) -> dict[str, Any] | No
     return message
 
 
-def _read(answer: dict[str, Any]) -> Answer:
+def _check(answer: dict[str, Any]) -> None:
+    """Raise the error that an answer tells of."""
     error = answer.get("error")
     if error is None:
-        return Answer(answer["predictions"], answer["probabilities"], answer["ms"])
+        return
+    message = answer["message"]
+    if error in _REFUSALS:
+        raise _REFUSALS[error](message)
     if error == "overloaded":
-        raise Overloaded(f"The model has too much to do: {answer['message']}.", retry_after_s=1)
+        raise Overloaded(f"The model has too much to do: {message.rstrip('.')}.", retry_after_s=1)
     if error == "load_failed":
-        raise PredictionFailed(f"The model could not be loaded: {answer['message']}")
-    raise PredictionFailed(f"The model could not predict: {answer['message']}")
+        raise PredictionFailed(f"The model could not be loaded: {message}")
+    raise PredictionFailed(f"The model could not predict: {message}")
 
 
 if TYPE_CHECKING:

@@ -21,6 +21,39 @@ class Answer:
     predict_ms: float
 
 
+@dataclass(frozen=True)
+class ExplainedRow:
+    """Why a model said what it said of one row.
+
+    Attributes:
+        prediction: What it predicts; JSON-ready.
+        class_label: The class or cluster that is explained; None where there are none.
+        base_value: The output for the rows it was compared with, on average.
+        values: What each column adds to that; base and values add up to the model's output for the row.
+    """
+
+    prediction: Any
+    class_label: str | None
+    base_value: float
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """SHAP values of some rows.
+
+    Attributes:
+        explainer: How they were found: ``tree``, ``linear`` and ``linear+tree`` are exact, ``permutation`` is sampled.
+        output: What base and values add up to: ``prediction``, ``probability``, ``log_odds``, or ``membership`` (1 in
+            the cluster, 0 elsewhere).
+        rows: One per row, in order.
+    """
+
+    explainer: str
+    output: str
+    rows: list[ExplainedRow]
+
+
 class ModelHosts(Protocol):
     """Reaches model versions, each in a process of its own. Safe from any thread and after a fork."""
 
@@ -47,5 +80,29 @@ class ModelHosts(Protocol):
             PredictionFailed: The model raised, or could not be loaded; the message says how.
             Overloaded: The host has too much to do to answer in time.
             BackendDown: There is no host and none could be started in time.
+        """
+        ...
+
+    def explain(
+        self,
+        key: str,
+        loader: str,
+        args: Mapping[str, Any],
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        background: bytes,
+        class_label: str | None,
+        timeout_s: float,
+    ) -> Explanations:
+        """Have a model predict and say what each column adds to the prediction; like ``predict`` otherwise.
+
+        Args:
+            background: Rows the model was made with, as a JSON list of records; sampled values and linear models
+                compare with them. A host keeps those it is given first.
+            class_label: The class to explain; None for the one that is predicted.
+
+        Raises:
+            NotApplicable: The model cannot be explained; the message says why.
+            UnknownClass: It has no such class.
         """
         ...

@@ -8,9 +8,9 @@ from typing import Any
 from studio.backends.mlflow.loading import LOADER
 from studio.backends.stores import Stores
 from studio.domain.model_records import ModelStatus
-from studio.domain.versions import ModelVersion, VersionStatus
-from studio.errors import BadKey, FileMissing, ModelNotReady, NoPromotedVersion, VersionNotReady
+from studio.errors import ModelNotReady, NoPromotedVersion, StudioError
 from studio.models import service as models
+from studio.predictions.service.asking import find_asked
 from studio.predictions.service.inputs import check_inputs
 from studio.versions import service as versions
 
@@ -56,13 +56,16 @@ def try_model(stores: Stores, model_id: str, *, inputs: Mapping[str, Any], versi
         BackendDown: No model host could be started.
     """
     with stores.open_apart(write=False) as reading:  # a model may take its time: no transaction waits for it
-        version, address = _find_model(reading, model_id, version_id, inputs)
-    given = {"address": address, "digest": version.digest}
+        asked = find_asked(reading, model_id, version_id)
+        if asked is None:
+            raise _say_why_none(reading, model_id)
+        if asked.columns is not None:
+            check_inputs(inputs, asked.columns, at="/inputs")
     timeout_s = stores.config.predict_timeout_s
-    answer = stores.hosts.predict(address, LOADER, given, [inputs], timeout_s=timeout_s)
+    answer = stores.hosts.predict(asked.address, LOADER, asked.loading, [inputs], timeout_s=timeout_s)
     return Prediction(
         model_id=model_id,
-        version_id=version.id,
+        version_id=asked.version.id,
         inputs=inputs,
         prediction=answer.predictions[0],
         probabilities=None if answer.probabilities is None else answer.probabilities[0],
@@ -71,32 +74,9 @@ def try_model(stores: Stores, model_id: str, *, inputs: Mapping[str, Any], versi
     )
 
 
-def _find_model(
-    stores: Stores, model_id: str, version_id: str | None, inputs: Mapping[str, Any]
-) -> tuple[ModelVersion, str]:
-    """The version to ask and where its model lies, once the inputs were found to fit it."""
-    name = models.get_model(stores, model_id).name
-    version = _choose_version(stores, model_id, version_id)
-    if version.status is not VersionStatus.READY:
-        raise VersionNotReady(version.id, version.status)
-    try:
-        columns = stores.registry.read_schema(name, version.number).inputs
-        address = stores.registry.storage_address(name, version.number)
-    except (BadKey, FileMissing) as error:  # an MLflow client may register a version of nothing
-        raise VersionNotReady(version.id, "without its model folder") from error
-    if columns is not None:
-        check_inputs(inputs, columns, at="/inputs")
-    return version, address
-
-
-def _choose_version(stores: Stores, model_id: str, version_id: str | None) -> ModelVersion:
-    if version_id is not None:
-        return versions.find_version(stores, model_id, version_id)
-    promoted = versions.find_promoted(stores, model_id)
-    if promoted is not None:
-        return promoted
+def _say_why_none(stores: Stores, model_id: str) -> StudioError:
     status = models.get_model(stores, model_id).status
     is_unborn = status in (ModelStatus.DRAFT, ModelStatus.TRAINING)
     if is_unborn and not versions.has_version(stores, model_id):
-        raise ModelNotReady("The model has no version yet; train it first.", status=status)
-    raise NoPromotedVersion("No version is promoted; promote one, or name one with version_id.")
+        return ModelNotReady("The model has no version yet; train it first.", status=status)
+    return NoPromotedVersion("No version is promoted; promote one, or name one with version_id.")

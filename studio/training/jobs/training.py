@@ -30,6 +30,7 @@ from studio.errors import NoSuccessfulTrial, SearchPaused, StudioError
 from studio.evaluation.metrics import is_better, primary_metric
 from studio.evaluation.stored import FOLDER, Evaluation, SplitEvaluation, write_evaluation
 from studio.models import service as models
+from studio.training.jobs.background import background_of
 from studio.training.jobs.exporting import export_model
 from studio.training.jobs.onnx_export import OnnxExport, reserve_s
 from studio.training.jobs.pausing import PauseWish
@@ -217,6 +218,7 @@ class _Training:
                 trained_by=self.run.created_by,
                 model_file=files.pop(FileFormat.PKL),
                 more_files=files,
+                background=background_of(frame, result),
                 digest=saved.digest,
                 onnx=check,
                 description=self.run.run_label or "",

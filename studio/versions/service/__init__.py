@@ -1,5 +1,6 @@
 """What can be done with versions, one file per group of verbs."""
 
+from studio.versions.service.background import read_background
 from studio.versions.service.changes import has_changes, note_change, take_changes
 from studio.versions.service.changing import delete_version, update_version
 from studio.versions.service.comparing import compare_versions
@@ -46,6 +47,7 @@ __all__ = [
     "model_file_key",
     "note_change",
     "promote_version",
+    "read_background",
     "reconcile",
     "reconcile_model",
     "record_files",

@@ -9,6 +9,7 @@ from studio.backends.files.port import StoredFile
 from studio.backends.stores import Stores
 from studio.domain.versions import FileFormat, ModelVersion, OnnxCheck, VersionStatus, version_id_of
 from studio.models import service as models
+from studio.versions.service.background import keep_background
 from studio.versions.service.files import file_key, list_files, record_files
 from studio.versions.service.marks import find_mark, hold_registry
 
@@ -28,6 +29,7 @@ def register_version(
     trained_by: str,
     model_file: Path | None,
     more_files: Mapping[FileFormat, Path] | None = None,
+    background: bytes | None = None,
     digest: str | None = None,
     onnx: OnnxCheck | None = None,
     tags: Mapping[str, str] | None = None,
@@ -54,6 +56,7 @@ def register_version(
         trained_by: A user id or ``system``.
         model_file: The pickled estimator, which stays; None for none.
         more_files: What else it can be had as, local files that stay.
+        background: Some training rows as a JSON list of records, which explanations compare rows with.
         digest: Hash of the model folder, as ``Runs.log_model`` gives it; None leaves the folder unchecked.
         onnx: What became of its ONNX file; None where none was asked for.
         tags: Tags users see and may change.
@@ -86,6 +89,8 @@ def register_version(
         )  # fmt: skip
     files = {**({} if model_file is None else {FileFormat.PKL: model_file}), **(more_files or {})}
     stored = _send_files(stores, model_id, version, files)
+    if background is not None:
+        keep_background(stores, model_id, version.number, background)
     if version.status is not VersionStatus.READY:
         version = stores.registry.update_version(name, version.number, status=VersionStatus.READY)
     _record(stores, model_id, name, version.number)
