@@ -14,8 +14,9 @@ import xgboost
 from lightgbm.callback import CallbackEnv, EarlyStopException
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from studio.automl.booster_limits import lightgbm_limits, xgboost_limits
 from studio.automl.estimators import EstimatorFamily, FitContext, FloatArray, TrainingRows
-from studio.automl.spaces import Choice, FloatRange, IntRange, Space
+from studio.automl.spaces import Choice, FloatRange, IntRange, Limits, Number, Space
 
 MAX_ROUNDS = 3000
 FIRST_ROUNDS = 10  # of histogram boosting before the clock is asked
@@ -92,8 +93,11 @@ class LightGBM(EstimatorFamily):
         found: type = lightgbm.LGBMClassifier if task == "classification" else lightgbm.LGBMRegressor
         return found
 
+    def limits(self, task: str) -> Limits:
+        return lightgbm_limits(task)
+
     def parameter_names(self, task: str) -> frozenset[str]:
-        return super().parameter_names(task) | _LIGHTGBM_NAMES
+        return frozenset(self.limits(task))
 
     def fit(self, params: Mapping[str, Any], rows: TrainingRows, context: FitContext) -> Any:
         fixed: dict[str, Any] = {
@@ -206,6 +210,12 @@ class XGBoost(EstimatorFamily):
         found: type = xgboost.XGBClassifier if task == "classification" else xgboost.XGBRegressor
         return found
 
+    def limits(self, task: str) -> Limits:
+        return xgboost_limits(task)
+
+    def parameter_names(self, task: str) -> frozenset[str]:
+        return frozenset(self.limits(task))
+
     def fit(self, params: Mapping[str, Any], rows: TrainingRows, context: FitContext) -> Any:
         kinds = ["q"] * rows.X.shape[1]
         for column in context.categorical:
@@ -262,6 +272,7 @@ class HistGradientBoosting(EstimatorFamily):
     categories = "native"
     accepts_missing = True
     max_categories = 250  # scikit-learn takes 255 and needs room for the rare and the missing
+    kept_back = frozenset({"categorical_features", "monotonic_cst", "early_stopping", "scoring", "quantile"})
 
     def space(self, task: str) -> Space:
         return {
@@ -291,6 +302,15 @@ class HistGradientBoosting(EstimatorFamily):
         found: type = HistGradientBoostingClassifier if is_classification else HistGradientBoostingRegressor
         return found
 
+    def limits(self, task: str) -> Limits:
+        limits: dict[str, Any] = {
+            "interaction_cst": Choice(("pairwise", "no_interactions", None)),
+            "learning_rate": Number(above=0),  # asked for as a number before the fit
+        }
+        if task == "classification":
+            return {**limits, "class_weight": Choice(("balanced", None))}
+        return {**limits, "loss": Choice(("squared_error", "absolute_error", "gamma", "poisson"))}
+
     def fit(self, params: Mapping[str, Any], rows: TrainingRows, context: FitContext) -> Any:
         fixed: dict[str, Any] = {"random_state": context.random_state, "early_stopping": False}
         fixed["categorical_features"] = list(context.categorical) or None
@@ -314,18 +334,3 @@ class HistGradientBoosting(EstimatorFamily):
 
     def learned(self, params: Mapping[str, Any], estimator: Any) -> Mapping[str, float]:
         return {"max_iter": estimator.n_iter_} if estimator.do_early_stopping_ else {}
-
-
-# fmt: off
-_LIGHTGBM_NAMES = frozenset(
-    {
-        "alpha", "bagging_fraction", "bagging_freq", "bin_construct_sample_cnt", "boosting", "cat_l2",
-        "cat_smooth", "drop_rate", "extra_trees", "fair_c", "feature_fraction", "feature_fraction_bynode",
-        "is_unbalance", "lambda_l1", "lambda_l2", "linear_lambda", "linear_tree", "max_bin",
-        "max_cat_threshold", "max_cat_to_onehot", "max_delta_step", "max_drop", "min_data_in_bin",
-        "min_data_in_leaf", "min_data_per_group", "min_gain_to_split", "min_sum_hessian_in_leaf",
-        "monotone_constraints", "num_iterations", "other_rate", "path_smooth", "poisson_max_delta_step",
-        "scale_pos_weight", "skip_drop", "top_rate", "tweedie_variance_power",
-    }
-)
-# fmt: on

@@ -12,12 +12,16 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_array
 
 from studio.automl.estimators import EstimatorFamily, FitContext, FloatArray, TrainingRows
-from studio.automl.spaces import Choice, FloatRange, IntRange, Space
+from studio.automl.spaces import Choice, FloatRange, IntRange, Limits, Space
 
 MOST_CLUSTERS = 20
 BATCHED_ROWS = 50_000  # from here on k-means learns from batches
 DENSE_ROWS = 10_000  # of which density-based clusters are learned; the time grows with their square
 NOISE = -1
+# Distances between rows of any width that need no parameter of their own; two have two names.
+METRICS = Choice(
+    ("euclidean", "l2", "manhattan", "l1", "cityblock", "chebyshev", "canberra", "braycurtis", "cosine", "correlation")
+)
 
 
 class MixtureClusters(GaussianMixture):  # type: ignore[misc]
@@ -86,6 +90,9 @@ class KMeansFamily(_ClusterFamily):
     name = "kmeans"
     cost = 10
 
+    def limits(self, task: str) -> Limits:
+        return {"init": Choice(("k-means++", "random"))}
+
     def space(self, task: str) -> Space:
         return {"n_clusters": IntRange(2, MOST_CLUSTERS)}
 
@@ -111,6 +118,7 @@ class GaussianMixtureFamily(_ClusterFamily):
 
     name = "gaussian_mixture"
     cost = 20
+    kept_back = frozenset({"means_init", "precisions_init", "weights_init", "verbose_interval"})
 
     def space(self, task: str) -> Space:
         return {
@@ -136,6 +144,10 @@ class HDBSCANFamily(_ClusterFamily):
 
     name = "hdbscan"
     cost = 30
+    kept_back = frozenset({"algorithm", "copy", "metric_params", "store_centers"})
+
+    def limits(self, task: str) -> Limits:
+        return {"metric": METRICS}
 
     def space(self, task: str) -> Space:
         return {

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
 
 from studio.automl.onnx_graph import OnnxGraph
-from studio.automl.spaces import Space, bad_hyperparameter, check_number_kinds
+from studio.automl.spaces import Limits, Space, bad_hyperparameter, check_limits, check_number_kinds, check_shape, shown
 from studio.automl.targets import OPTIONS, split_options
 from studio.errors import UnknownAlgorithm
 
@@ -89,6 +89,8 @@ class EstimatorFamily(abc.ABC):
             early by rows that were held out.
         is_baseline: Whether it learns nothing: it stands in every comparison of its task, and can win none where
             another algorithm was asked for.
+        kept_back: Parameters of its class that the run sets, or that only a run could set right, as those which
+            count the columns of the encoded table.
     """
 
     name: ClassVar[str]
@@ -100,6 +102,7 @@ class EstimatorFamily(abc.ABC):
     max_categories: ClassVar[int] = 1000
     is_bagged: ClassVar[bool] = False
     is_baseline: ClassVar[bool] = False
+    kept_back: ClassVar[frozenset[str]] = frozenset()
 
     @abc.abstractmethod
     def space(self, task: str) -> Space:
@@ -112,6 +115,14 @@ class EstimatorFamily(abc.ABC):
     def portfolio(self, task: str) -> Sequence[Mapping[str, Any]]:
         """Configurations that proved strong elsewhere, best first; each changes some of the default."""
         return ()
+
+    def limits(self, task: str) -> Limits:
+        """What a user may set a hyperparameter to, which is more than is searched.
+
+        Needed for those that the class's ``_parameter_constraints`` do not tell of, or not rightly: a value within
+        them must not fail in ``fit``, whatever the rows.
+        """
+        return {}
 
     @abc.abstractmethod
     def estimator_class(self, task: str) -> type:
@@ -159,13 +170,23 @@ class EstimatorFamily(abc.ABC):
             BadHyperparameter: With a pointer to the first bad one.
         """
         names = self.parameter_names(task)
+        defaults = {**self.estimator_class(task)().get_params(), **self.default(task)}
         for name in params:
             if name not in names:
-                raise bad_hyperparameter(self.name, name, "there is no such hyperparameter")
+                is_known = name in RESERVED | self.kept_back | set(defaults)
+                reason = "it is up to the run" if is_known else "there is no such hyperparameter"
+                raise bad_hyperparameter(self.name, name, reason)
+        limits = self.limits(task)
+        check_limits(self.name, limits, params)
+        given = {name: value for name, value in params.items() if name not in limits}
         constraints = getattr(self.estimator_class(task), "_parameter_constraints", {})
-        loose = {n: v for n, v in params.items() if n not in constraints or isinstance(v, bool)}
-        check_number_kinds(self.name, self.space(task), loose)
-        for name, value in params.items():
+        check_number_kinds(
+            self.name, self.space(task), {n: v for n, v in given.items() if n not in constraints or isinstance(v, bool)}
+        )
+        check_shape(self.name, defaults, {n: v for n, v in given.items() if n not in constraints})
+        for name, value in given.items():
+            if isinstance(value, bool) and name in constraints and "boolean" not in constraints[name]:
+                raise bad_hyperparameter(self.name, name, f"it takes no boolean, but {shown(value)} was given")
             try:
                 validate_parameter_constraints(constraints, {name: value}, self.name)
             except InvalidParameterError as error:
@@ -173,8 +194,8 @@ class EstimatorFamily(abc.ABC):
 
     def parameter_names(self, task: str) -> frozenset[str]:
         """Names a user may set."""
-        own = set(self.estimator_class(task)().get_params()) | set(self.space(task)) | set(self.default(task))
-        return frozenset(own) - RESERVED
+        own = {*self.estimator_class(task)().get_params(), *self.space(task), *self.default(task), *self.limits(task)}
+        return frozenset(own) - RESERVED - self.kept_back
 
 
 @functools.cache
@@ -230,12 +251,12 @@ def check_hyperparameters(algorithm: str, params: Mapping[str, Any], task: str) 
     if algorithm != "auto":
         installed_families()[algorithm].check(params, task)
         return
-    for name, value in params.items():
-        takers = [family for family in families if name in family.parameter_names(task)]
-        if not takers:
+    taken = {family.name: params.keys() & family.parameter_names(task) for family in families}
+    for name in params:
+        if not any(name in names for names in taken.values()):
             raise bad_hyperparameter("auto", name, "no algorithm has such a hyperparameter")
-        for family in takers:
-            family.check({name: value}, task)
+    for family in families:
+        family.check({name: params[name] for name in params if name in taken[family.name]}, task)
 
 
 def _check_options(algorithm: str, options: Mapping[str, Any]) -> None:

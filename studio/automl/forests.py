@@ -17,7 +17,7 @@ from sklearn.ensemble import (
 )
 
 from studio.automl.estimators import EstimatorFamily, FitContext, FloatArray, TrainingRows
-from studio.automl.spaces import Choice, FloatRange, IntRange, Space
+from studio.automl.spaces import Choice, FloatRange, IntRange, Limits, Number, Space, bad_hyperparameter
 
 N_TREES = 200
 FIRST_TREES = 1  # the clock is asked after every step; steps double until one takes STEP_S
@@ -30,6 +30,7 @@ NODE_BYTES = 64  # scikit-learn's, without the node's value
 class _Forest(EstimatorFamily):
     tasks = frozenset({"classification", "regression"})
     accepts_missing = True
+    kept_back = frozenset({"monotonic_cst", "oob_score"})
     classes: ClassVar[Mapping[str, type]]
 
     def space(self, task: str) -> Space:
@@ -57,6 +58,22 @@ class _Forest(EstimatorFamily):
 
     def estimator_class(self, task: str) -> type:
         return self.classes[task]
+
+    def limits(self, task: str) -> Limits:
+        limits: dict[str, Any] = {"max_samples": Number(above=0, words=(None,))}
+        if task == "classification":
+            limits["class_weight"] = Choice(("balanced", "balanced_subsample", None))
+        return limits
+
+    def check(self, params: Mapping[str, Any], task: str) -> None:
+        super().check(params, task)
+        samples = params.get("max_samples")
+        if samples is None:
+            return
+        if not params.get("bootstrap", self.estimator_class(task)().bootstrap):
+            raise bad_hyperparameter(self.name, "max_samples", "it needs bootstrap: true beside it")
+        if samples > 1 and not isinstance(samples, int):
+            raise bad_hyperparameter(self.name, "max_samples", "it must be a share up to 1.0 or a whole number of rows")
 
     def fit(self, params: Mapping[str, Any], rows: TrainingRows, context: FitContext) -> Any:
         n_trees = int(params["n_estimators"])

@@ -9,7 +9,7 @@ from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from studio.automl.estimators import EstimatorFamily, FitContext, FloatArray, TrainingRows
-from studio.automl.spaces import Choice, FloatRange, Space
+from studio.automl.spaces import Choice, FloatRange, Limits, Number, Space, bad_hyperparameter
 
 
 class LogisticRegressionFamily(EstimatorFamily):
@@ -20,6 +20,7 @@ class LogisticRegressionFamily(EstimatorFamily):
     cost = 25
     categories = "onehot"
     scale = True
+    kept_back = frozenset({"dual", "intercept_scaling", "penalty"})  # the last gives way to l1_ratio
 
     def space(self, task: str) -> Space:
         return {"C": FloatRange(1e-3, 100.0, log=True)}
@@ -33,6 +34,18 @@ class LogisticRegressionFamily(EstimatorFamily):
     def estimator_class(self, task: str) -> type:
         found: type = LogisticRegression
         return found
+
+    def limits(self, task: str) -> Limits:
+        return {
+            "C": Number(above=0),
+            "class_weight": Choice(("balanced", None)),
+            "solver": Choice(("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")),  # liblinear knows two classes
+        }
+
+    def check(self, params: Mapping[str, Any], task: str) -> None:
+        super().check(params, task)
+        if params.get("l1_ratio") and params.get("solver") != "saga":
+            raise bad_hyperparameter(self.name, "l1_ratio", 'above 0 it needs solver: "saga" beside it')
 
     def fit(self, params: Mapping[str, Any], rows: TrainingRows, context: FitContext) -> Any:
         estimator = LogisticRegression(**{"random_state": context.random_state, **params})

@@ -8,9 +8,10 @@ import numpy.typing as npt
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from studio.automl.estimators import EstimatorFamily, FitContext, FloatArray, TrainingRows
-from studio.automl.spaces import Choice, FloatRange, IntRange, Space
+from studio.automl.spaces import Choice, FloatRange, IntRange, Limits, ListOf, Number, Space
 
 CHUNK_ROWS = 20_000  # between two looks at the clock
+WHOLE = Number(low=1, is_whole=True)
 PATIENCE = 12  # epochs without a gain
 LEAST = 1e-7  # probabilities are cut here before their logarithm
 
@@ -24,6 +25,7 @@ class NeuralNetwork(EstimatorFamily):
     categories = "onehot"
     scale = True
     is_bagged = True
+    kept_back = frozenset({"early_stopping", "validation_fraction", "n_iter_no_change", "max_fun", "tol"})
 
     def space(self, task: str) -> Space:
         return {
@@ -56,6 +58,18 @@ class NeuralNetwork(EstimatorFamily):
     def estimator_class(self, task: str) -> type:
         found: type = MLPClassifier if task == "classification" else MLPRegressor
         return found
+
+    def limits(self, task: str) -> Limits:
+        limits: dict[str, Any] = {
+            "width": WHOLE,
+            "n_layers": WHOLE,
+            "hidden_layer_sizes": ListOf(WHOLE),
+            "batch_size": WHOLE,
+            "solver": Choice(("adam", "sgd")),  # lbfgs knows no epochs
+        }
+        if task == "regression":
+            limits["loss"] = Choice(("squared_error",))  # the scaled target is negative, too
+        return limits
 
     def fit(self, params: Mapping[str, Any], rows: TrainingRows, context: FitContext) -> Any:
         own = {"hidden_layer_sizes": (int(params["width"]),) * int(params["n_layers"]), **params}

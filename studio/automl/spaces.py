@@ -1,5 +1,7 @@
-"""Search spaces as plain data."""
+"""Search spaces, and what users may set hyperparameters to, as plain data."""
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,16 +51,110 @@ class Choice:
     options: tuple[Any, ...]
 
     def holds(self, value: Any) -> bool:
-        """Whether the search may come up with the value."""
-        return value in self.options
+        """Whether it is one of them; true is no 1, though Python says so."""
+        return any(isinstance(value, bool) == isinstance(one, bool) and value == one for one in self.options)
 
     def in_words(self) -> str:
         """What it holds, for a message."""
-        return f"one of {', '.join(map(str, self.options))}"
+        return f"one of {', '.join(map(_as_sent, self.options))}"
+
+
+@dataclass(frozen=True)
+class Number:
+    """What a user may set a number to, both ends included.
+
+    Attributes:
+        above: An end that is itself excluded.
+        below: Another.
+        is_whole: Whether it has no fraction.
+        words: What may stand in its place; None among them allows null.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+    is_whole: bool = False
+    words: tuple[str | None, ...] = ()
+
+    def holds(self, value: Any) -> bool:
+        """Whether a user may set it to the value."""
+        if value is None or isinstance(value, str):
+            return value in self.words
+        if isinstance(value, bool) or not isinstance(value, int if self.is_whole else int | float):
+            return False
+        return abs(value) < math.inf and self.low <= value <= self.high and self.above < value < self.below
+
+    def in_words(self) -> str:
+        """What it holds, for a message."""
+        ends = [
+            ("from {}", self.low),
+            ("above {}", self.above),
+            ("to {}" if abs(self.low) < math.inf else "up to {}", self.high),
+            ("below {}", self.below),
+        ]
+        told = [phrase.format(f"{end:.10g}") for phrase, end in ends if abs(end) < math.inf]
+        kind = "a whole number" if self.is_whole else "a number"
+        return " or ".join([" ".join([kind, *told]), *map(_as_sent, self.words)])
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list of numbers, at least one of them."""
+
+    element: Number
+
+    def holds(self, value: Any) -> bool:
+        """Whether a user may set it to the value."""
+        return isinstance(value, list | tuple) and bool(value) and all(map(self.element.holds, value))
+
+    def in_words(self) -> str:
+        """What it holds, for a message."""
+        return f"a list, each element of which is {self.element.in_words()}"
 
 
 Range = IntRange | FloatRange | Choice
 Space = Mapping[str, Range]
+Limits = Mapping[str, Range | Number | ListOf]
+
+SHOWN = 60  # characters of a refused value
+
+
+def _as_sent(option: Any) -> str:
+    return option if isinstance(option, str) else json.dumps(option)
+
+
+def check_limits(family: str, limits: Limits, params: Mapping[str, Any]) -> None:
+    """Refuse a value beyond its limits; what has none is passed over.
+
+    Raises:
+        BadHyperparameter: It is of the wrong kind, or out of range.
+    """
+    for name, value in params.items():
+        if name in limits and not limits[name].holds(value):
+            raise bad_hyperparameter(family, name, f"it must be {limits[name].in_words()}, not {shown(value)}")
+
+
+def check_shape(family: str, defaults: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+    """Refuse what no hyperparameter of an unknown kind can be: not finite, or a list where the default is none.
+
+    Raises:
+        BadHyperparameter: It is.
+    """
+    for name, value in params.items():
+        default = defaults.get(name)
+        if isinstance(default, bool) and not isinstance(value, bool):
+            raise bad_hyperparameter(family, name, f"it must be true or false, not {shown(value)}")
+        if isinstance(value, list | dict) and not isinstance(default, list | tuple | dict):
+            raise bad_hyperparameter(family, name, f"it must be a single value, not {shown(value)}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise bad_hyperparameter(family, name, "it must be a finite number")
+
+
+def shown(value: Any) -> str:
+    """A refused value as it was sent, shortened."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def check_number_kinds(family: str, space: Space, params: Mapping[str, Any]) -> None:
@@ -75,7 +171,7 @@ def check_number_kinds(family: str, space: Space, params: Mapping[str, Any]) -> 
         kinds = int if isinstance(wanted, IntRange) else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds):
             kind = "a whole number" if isinstance(wanted, IntRange) else "a number"
-            raise bad_hyperparameter(family, name, f"it must be {kind}, not {value!r}")
+            raise bad_hyperparameter(family, name, f"it must be {kind}, not {shown(value)}")
 
 
 def bad_hyperparameter(family: str, name: str, reason: str) -> BadHyperparameter:

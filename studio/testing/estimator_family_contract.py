@@ -17,6 +17,12 @@ from studio.exports.onnx.graph import DOUBLE, CannotConvert, Graph
 from studio.exports.onnx.parity import TOLERANCE
 
 N_ROWS = 50
+ROUNDS = frozenset({"n_estimators", "max_iter", "iterations", "n_init"})
+# Of every kind that JSON has, on both sides of the usual ends; NaN is what some clients send all the same.
+VALUES: tuple[Any, ...] = (
+    None, True, False, -1, 0, 1, 2, 3, -0.5, 0.0, 0.5, 1.0, 1.5, float("nan"), float("inf"), "", "text", "1", [], [1],
+    [5, 5], ["a"], [[1]], {}, {"a": 1}, {"0": 2},
+)  # fmt: skip
 
 
 class EstimatorFamilyContract:
@@ -134,6 +140,39 @@ class EstimatorFamilyContract:
             with pytest.raises(BadHyperparameter) as caught:
                 family.check({"no/such": 1}, task)
             assert caught.value.fields[0][0] == "/config/hyperparameters/no~1such"
+
+    def test_what_the_check_lets_through_can_be_fitted(
+        self, family: EstimatorFamily, case: tuple[TrainingRows, FitContext]
+    ) -> None:
+        rows, context = case
+        if not context.n_classes:
+            rows = TrainingRows(rows.X, rows.y - rows.y.min() + 1)  # for losses of numbers above 0
+        hasty = FitContext(**{**vars(context), "is_out_of_time": lambda: True})
+        [task] = {task for task in family.tasks if learned_as(task) == context.task}
+        faults = []
+        for name in sorted(family.parameter_names(task)):
+            for value in candidates_for(family, task, name):
+                try:
+                    family.check({name: value}, task)
+                except BadHyperparameter:
+                    continue
+                params = {**family.default(task), **dict.fromkeys(ROUNDS & set(family.default(task)), 2), name: value}
+                try:
+                    with threadpool_limits(1):
+                        family.fit(params, rows, hasty)
+                except Exception as error:
+                    faults.append(f"{name}: {value!r} is let through: {error}")
+        assert not faults, "\n".join(faults)
+
+
+def candidates_for(family: EstimatorFamily, task: str, name: str) -> list[Any]:
+    """Values to try for a hyperparameter: some of every kind, and the words its limits name."""
+    named: set[str] = set()
+    known = [*getattr(family.estimator_class(task), "_parameter_constraints", {}).get(name, ())]
+    for source in (*known, family.limits(task).get(name), family.space(task).get(name)):
+        for option in getattr(source, "options", None) or ():
+            named |= {option} if isinstance(option, str) else set()
+    return [*VALUES, *sorted(named)]
 
 
 def make_rows(n_classes: int) -> TrainingRows:

@@ -41,7 +41,7 @@ def check_config(
         TargetInFeatures: The target is among the features.
         UnknownColumn: The dataset lacks a column.
         UnknownAlgorithm: The algorithm is not known, or not for this task.
-        BadHyperparameter: The algorithm takes no such hyperparameter.
+        BadHyperparameter: The algorithm takes no such hyperparameter, or not this value of it.
         InvalidInput: The metric is not one of the task, or the split leaves nothing to train on.
     """
     target = config["target_column"]
@@ -56,6 +56,8 @@ def check_config(
         _check_frequency(config["frequency"], at)
     if model_type is ModelType.AUTO:
         _check_algorithm(config, sources, task, at)
+    else:
+        _check_arguments(config["hyperparameters"], at)
     if dataset is not None:
         missing = _missing_columns(config, dataset, at, everything=True)
         if missing:
@@ -126,6 +128,15 @@ def _check_algorithm(config: Mapping[str, Any], sources: Mapping[str, str], task
     except BadHyperparameter as error:
         faults = [(pointer.replace("/config", at, 1), message) for pointer, message in error.fields]
         raise BadHyperparameter(str(error), fields=faults) from error
+
+
+def _check_arguments(hyperparameters: Mapping[str, Any], at: str) -> None:
+    """A custom model's are handed to its program as arguments, each a text, a number or a boolean."""
+    for name, value in hyperparameters.items():
+        if value is None or isinstance(value, list | dict):
+            pointer = f"{at}/hyperparameters/" + name.replace("~", "~0").replace("/", "~1")
+            reason = "must be a text, a number, true or false"
+            raise BadHyperparameter(f"The hyperparameter {name!r} {reason}.", fields=[(pointer, reason)])
 
 
 def _missing_columns(
