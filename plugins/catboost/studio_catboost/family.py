@@ -4,7 +4,6 @@ The portfolio's figures are those of AutoGluon (``zeroshot_portfolio_2023``), le
 2024) over 200 tables; ours stops early on the validation rows.
 """
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
-from studio.automl.estimators import RESERVED, EstimatorFamily, FitContext, TrainingRows
-from studio.automl.spaces import Choice, FloatRange, IntRange, Space
+from studio.automl.estimators import EstimatorFamily, FitContext, TrainingRows
+from studio.automl.spaces import Choice, FloatRange, IntRange, Limits, Space, bad_hyperparameter
+from studio_catboost.limits import NEEDS, limits_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -22,14 +22,6 @@ MAX_ROUNDS = 3000
 PATIENCE = 60  # rounds without a gain
 MISSING = -1  # the code of a category that is missing
 ROUNDS = ("iterations", "n_estimators", "num_boost_round", "num_trees")
-# What a run decides on itself, or what would write files.
-KEPT_BACK = RESERVED | {
-    "thread_count", "random_seed", "logging_level", "silent", "verbose_eval", "metric_period", "task_type", "devices",
-    "train_dir", "allow_writing_files", "save_snapshot", "snapshot_file", "snapshot_interval", "name", "callback",
-    "cat_features", "text_features", "embedding_features", "gpu_ram_part", "gpu_cat_features_storage", "used_ram_limit",
-    "data_partition", "pinned_memory_size", "ignored_features", "metadata", "input_borders", "output_borders",
-    "early_stopping_rounds", "use_best_model", "classes_count", "class_names", "od_pval", "od_wait", "od_type",
-}  # fmt: skip
 
 
 class CatBoostModel(BaseEstimator):  # type: ignore[misc]
@@ -108,9 +100,20 @@ class CatBoost(EstimatorFamily):
         found: type = catboost.CatBoostClassifier if task == "classification" else catboost.CatBoostRegressor
         return found
 
+    def limits(self, task: str) -> Limits:
+        return limits_of(task)
+
     def parameter_names(self, task: str) -> frozenset[str]:
-        own = set(inspect.signature(self.estimator_class(task)).parameters) - {"kwargs"}
-        return frozenset(own - KEPT_BACK)
+        return frozenset(self.limits(task))
+
+    def check(self, params: Mapping[str, Any], task: str) -> None:
+        super().check(params, task)
+        for name, (other, values) in NEEDS.items():
+            if name in params and params.get(other) not in values:
+                wanted = " or ".join(str(value) for value in values if value)
+                raise bad_hyperparameter(self.name, name, f"it needs {other}: {wanted} beside it")
+        if params.get("boosting_type") == "Ordered" and params.get("grow_policy") != "SymmetricTree":
+            raise bad_hyperparameter(self.name, "boosting_type", "Ordered needs grow_policy: SymmetricTree beside it")
 
     def fit(self, params: Mapping[str, Any], rows: TrainingRows, context: FitContext) -> CatBoostModel:
         given = {"iterations": MAX_ROUNDS, **params}
