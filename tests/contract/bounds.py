@@ -9,6 +9,7 @@ from typing import Any
 from tests.contract.documented import resolve
 
 NOT_A_MEMBER = "no such value"
+NAME = "k"  # of a map's entry
 NEAR = 1e-6  # so far from a bound that is itself excluded
 TEXTS = (
     "a", "A", "é", "🚚", "a b", " a ", "a-1", "a/b", "a:b", "a,b", "a\tb", "a\nb", "a\0b", "a\x7f", "a\x85", " ",
@@ -59,6 +60,20 @@ def bounds_of(
         yield from bounds_of(document, inner, f"{pointer}/{name}", is_text=is_text)
     if "items" in schema:
         yield from bounds_of(document, schema["items"], f"{pointer}/0")
+    yield from _bounds_of_map(document, schema, pointer)
+
+
+def _bounds_of_map(document, schema, pointer):
+    """Those of a map's names and of its values; the place of a name is that of what stands under it."""
+    inner = schema.get("additionalProperties")
+    names = schema.get("propertyNames")
+    if names:
+        for side, values in zip(("allowed", "refused"), _sides_of_text(document, names), strict=True):
+            for name in values:
+                both = {"allowed": [], "refused": []} | {side: ["v"]}
+                yield Bound(f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}", **both)
+    if isinstance(inner, dict) and inner:
+        yield from bounds_of(document, inner, f"{pointer}/{NAME}")
 
 
 def _without_null(schema):

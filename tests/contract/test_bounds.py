@@ -69,6 +69,13 @@ def test_of_bodies(place, ids, document, promise):
     assert not faults, "\n".join(faults)
 
 
+def test_of_names_in_maps(document):
+    described = document["paths"]["/api/v1/models/{model_id}/versions/{version_id}"]["patch"]["requestBody"]
+    bounds = list(bounds_of(document, described["content"]["application/json"]["schema"]))
+    refused = {bound.pointer for bound in bounds if bound.refused}
+    assert {"/tags", "/tags/", f"/tags/{'a' * 51}", "/tags/k"} <= refused
+
+
 def body_around(promise, example, pointer, value):
     """A body that is right, but for a value at one place."""
     known = value if isinstance(value, str) else None
