@@ -63,7 +63,8 @@ def prepare_clusters(frame: pd.DataFrame, plan: Plan) -> ClusterProblem:
     wanted = "onehot" if settings.encode_categories == "target" else settings.encode_categories
     plan = replace(plan, ensemble=False, preprocessing=replace(settings, encode_categories=wanted))
     features = choose_features(frame, plan)
-    reader = ColumnReader({name: plan.column_types.get(name, "category") for name in features}).fit(frame)
+    kinds = {name: plan.column_types.get(name, "category") for name in features}
+    reader = ColumnReader(kinds, plan.written_of(kinds)).fit(frame)
     cells = reader.transform(frame)
     y = np.zeros(len(frame))
     split = divide_rows(frame, plan, y, None, cells)[0]

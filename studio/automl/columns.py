@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from studio.tabular.written import Readable, WrittenDate, WrittenNumber
+
 FloatArray = npt.NDArray[np.float64]
 
 UNKNOWN = -1.0  # the code of a category the reader has never seen; a missing one is NaN
@@ -60,10 +62,14 @@ class ColumnReader(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         column_types: Type of each input column, in the model's order.
+        written: How numbers and dates are written where they come as text, for columns with a way of their own.
     """
 
-    def __init__(self, column_types: Mapping[str, str]) -> None:
+    written: Mapping[str, Readable] | None = None  # of models that were stored before there was any
+
+    def __init__(self, column_types: Mapping[str, str], written: Mapping[str, Readable] | None = None) -> None:
         self.column_types = column_types
+        self.written = written
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> "ColumnReader":
         """Name the categories of the table."""
@@ -83,16 +89,19 @@ class ColumnReader(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Read the rows of a frame that has the input columns, in any order and among others."""
         blocks: list[FloatArray] = []
         texts: list[npt.NDArray[Any]] = []
+        forms = self.written or {}
         for name, kind in self.column_types.items():
             column = X[name]
             if kind == "text":
                 texts.append(np.array([text or "" for text in read_texts(column)], dtype=object))
             elif kind == "datetime":
-                blocks.extend(read_dates(column))
+                blocks.extend(read_dates(column, forms.get(name)))
             elif kind == "category":
                 blocks.append(self._read_codes(name, column))
+            elif kind == "boolean":
+                blocks.append(read_truth(column))
             else:
-                blocks.append(read_truth(column) if kind == "boolean" else read_numbers(column))
+                blocks.append(read_numbers(column, forms.get(name)))
         values = np.column_stack(blocks) if blocks else np.empty((len(X), 0))
         return Cells(values, tuple(texts), self._is_category, self._sources, self._text_sources, self._n_codes)
 
@@ -146,12 +155,18 @@ def has_text(column: "pd.Series[Any]") -> npt.NDArray[np.bool_]:
     return found
 
 
-def read_numbers(column: "pd.Series[Any]") -> FloatArray:
-    """Numbers of shape (n_rows,); what is none is NaN, infinities too, and huge values are cut."""
+def read_numbers(column: "pd.Series[Any]", written: Readable | None = None) -> FloatArray:
+    """Numbers of shape (n_rows,); what is none is NaN, infinities too, and huge values are cut.
+
+    Args:
+        written: How the column's numbers are written as text; None for the plain way.
+    """
     if column.dtype.kind in "iufb" and isinstance(column.dtype, np.dtype):
         numbers = column.to_numpy(dtype=np.float64)
     else:
         plain = column.astype(object)
+        if isinstance(written, WrittenNumber):
+            plain = plain.map(lambda value: written.read(value) if isinstance(value, str) else value)
         parsed = pd.to_numeric(plain, errors="coerce")
         numbers = np.array(parsed.to_numpy(dtype=np.float64, na_value=np.nan))
     finite: FloatArray = np.where(np.isfinite(numbers), np.clip(numbers, -LARGEST, LARGEST), np.nan)
@@ -167,8 +182,14 @@ def read_truth(column: "pd.Series[Any]") -> FloatArray:
     return _pick(found, positions)
 
 
-def read_dates(column: "pd.Series[Any]") -> list[FloatArray]:
-    """The ``DATE_PARTS`` of time stamps, each of shape (n_rows,), in UTC; days count from 1970."""
+def read_dates(column: "pd.Series[Any]", written: Readable | None = None) -> list[FloatArray]:
+    """The ``DATE_PARTS`` of time stamps, each of shape (n_rows,), in UTC; days count from 1970.
+
+    Args:
+        written: How the column's dates are written as text, beside ISO 8601; None for no way of their own.
+    """
+    if isinstance(written, WrittenDate) and not pd.api.types.is_datetime64_any_dtype(column.dtype):
+        column = column.astype(object).map(lambda value: written.as_iso(value) if isinstance(value, str) else value)
     stamps = read_stamps(column)
     clock = stamps.dt
     days = (stamps - EPOCH) / pd.Timedelta(days=1)

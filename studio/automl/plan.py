@@ -1,8 +1,10 @@
 """What a search is asked to do."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from studio.tabular.written import Readable
 
 Task = Literal["classification", "regression", "time_series", "clustering"]
 ColumnType = Literal["number", "category", "boolean", "datetime", "text"]
@@ -75,6 +77,7 @@ class Plan:
         time_column: Time stamps of a time series; its series are named by ``validation.group_column``.
         horizon: Steps ahead that a time series model forecasts, 1..1000.
         frequency: Step of a time series as a pandas offset alias; None finds it.
+        written: How numbers and dates are written where they come as text, by column with a way of its own.
     """
 
     task: Task
@@ -102,3 +105,8 @@ class Plan:
     horizon: int | None = None
     frequency: str | None = None
     compute_shap: bool = False
+    written: Mapping[str, Readable] = field(default_factory=dict)
+
+    def written_of(self, columns: Collection[str]) -> dict[str, Readable]:
+        """How those of some columns are written that have a way of their own."""
+        return {name: self.written[name] for name in columns if name in self.written}

@@ -235,7 +235,7 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
     rows, y, classes = _read_target(frame[plan.target], plan)
     kinds = {name: plan.column_types.get(name, "category") for name in features}
     used = frame if len(rows) == len(frame) else frame.iloc[rows]
-    reader = ColumnReader(kinds).fit(used)
+    reader = ColumnReader(kinds, plan.written_of(kinds)).fit(used)
     cells = reader.transform(used)
     split, folds, repeats = divide_rows(used, plan, y, classes, cells)
     scored = np.sort(np.concatenate([validation for _, validation in folds]))

@@ -114,7 +114,7 @@ def prepare_series(frame: pd.DataFrame, plan: Plan) -> SeriesProblem:
     series, steps = found.series[views.rows], found.steps[views.rows]
     used = frame.iloc[found.rows]
     columns = _columns_of(frame, plan)
-    others = ColumnReader(columns.others).fit(used)
+    others = ColumnReader(columns.others, plan.written_of(columns.others)).fit(used)
     shape = _learn_shape(found, panel, views, cuts, plan.horizon or 1)
     reader = SeriesReader(columns, found.grid, found.names, shape, panel, others)
     times = found.times.iloc[views.rows]

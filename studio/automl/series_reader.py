@@ -13,6 +13,7 @@ from studio.automl.columns import UNKNOWN, Cells, ColumnReader, FloatArray, read
 from studio.automl.series_features import SeriesShape, calendar_columns, lagged_columns, naive_forecasts
 from studio.automl.series_panel import IntArray, Panel, make_panel
 from studio.automl.series_steps import Steps, read_times
+from studio.tabular.written import Readable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,11 @@ class SeriesReader(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def column_types(self) -> Mapping[str, str]:
         """Type of each input column, in the model's order."""
         return self.columns.types
+
+    @property
+    def written(self) -> Mapping[str, Readable] | None:
+        """How those columns are written that have a way of their own, beside time, series and target."""
+        return self.others.written
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> "SeriesReader":
         """Nothing: the search made it, and scikit-learn asks for the method."""

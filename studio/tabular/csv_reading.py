@@ -17,9 +17,10 @@ from studio.tabular.csv_layout import (
     unclosed_quote,
 )
 from studio.tabular.csv_text import check_text
-from studio.tabular.csv_values import ColumnObserver, Reading, convert_column
+from studio.tabular.csv_values import ColumnObserver, Conclusion, Habits, convert_column
 from studio.tabular.parquet_writing import write_parquet
-from studio.tabular.table import Column, ColumnType
+from studio.tabular.table import Column
+from studio.tabular.written import KEY, to_json
 
 # A block has to hold a whole record: the small size keeps memory low, the large one is for long records.
 SMALL_BLOCK_BYTES = 8 << 20
@@ -28,15 +29,14 @@ LARGE_BLOCK_BYTES = 2 * MAX_RECORD_BYTES
 
 @dataclass(frozen=True)
 class _Findings:
-    """What the first pass found: type and reading of each column, and the very last value of the file."""
+    """What the first pass found: what each column is, and the very last value of the file."""
 
-    types: list[ColumnType]
-    readings: list[Reading | None]
+    conclusions: list[Conclusion]
     last_value: str
 
 
 def type_csv(source: Path, target: Path) -> tuple[int, tuple[Column, ...]]:
-    """Turn a CSV file into a typed Parquet file.
+    """Turn a CSV file into a typed Parquet file, which keeps with its columns how they were written.
 
     Args:
         source: Decompressed CSV in UTF-8.
@@ -55,21 +55,21 @@ def type_csv(source: Path, target: Path) -> tuple[int, tuple[Column, ...]]:
     layout = read_layout(source)
     block_bytes, found = _find_types(source, layout)
     _check_last_quote(source, layout, found.last_value)
-    schema = pa.schema(
-        [
-            (name, pa.string() if reading is None else reading.storage)
-            for name, reading in zip(layout.names, found.readings, strict=True)
-        ]
-    )
+    readings = [conclusion.reading for conclusion in found.conclusions]
+    schema = pa.schema([_field(*pair) for pair in zip(layout.names, found.conclusions, strict=True)])
     batches = (
         pa.RecordBatch.from_arrays(
-            [convert_column(*pair) for pair in zip(block.columns, found.readings, strict=True)], schema=schema
+            [convert_column(*pair) for pair in zip(block.columns, readings, strict=True)], schema=schema
         )
         for block in _read_blocks(source, layout, block_bytes)
     )
     rows = write_parquet(batches, schema, target)
-    columns = tuple(Column(*pair) for pair in zip(layout.names, found.types, strict=True))
-    return rows, columns
+    return rows, tuple(Column(*pair) for pair in zip(layout.names, (c.type for c in found.conclusions), strict=True))
+
+
+def _field(name: str, found: Conclusion) -> pa.Field:
+    metadata = None if found.written is None else {KEY: to_json(found.written)}
+    return pa.field(name, pa.string() if found.reading is None else found.reading.storage, metadata=metadata)
 
 
 def _find_types(source: Path, layout: Layout) -> tuple[int, _Findings]:
@@ -103,8 +103,8 @@ def _observe(source: Path, layout: Layout, block_bytes: int) -> _Findings:
             observer.observe(values)
         if block.num_rows:
             last_value = block.columns[-1][-1].as_py()
-    conclusions = [observer.conclude() for observer in observers]
-    return _Findings([type_ for type_, _ in conclusions], [reading for _, reading in conclusions], last_value)
+    habits = Habits.of(observers)
+    return _Findings([observer.conclude(habits) for observer in observers], last_value)
 
 
 def _check_last_quote(source: Path, layout: Layout, last_value: str) -> None:

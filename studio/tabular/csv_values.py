@@ -6,28 +6,31 @@ Missing are, white space around them aside: the empty text, ``NA``, ``N/A``, ``n
 A column gets the first type that every value of it that is not missing has:
 
 - boolean: ``true`` and ``false`` in any case. ``yes``/``no`` stay categories, ``0``/``1`` numbers.
-- number: whole or decimal, with exponents; with a decimal comma where ``;`` separates fields. Infinity is
-  missing. A column with a leading zero (``007``), a whole number of 2**53 or more or a plus sign before seven
-  digits or more holds codes, not quantities, and stays a category.
+- number: whole or decimal, with exponents. Infinity is missing. A column with a leading zero (``007``), a whole
+  number of 2**53 or more or a plus sign before seven digits or more holds codes, not quantities, and stays a
+  category. Also with separators of thousands, a decimal comma, a currency or a percent sign, where one such form
+  fits all values (``csv_numbers``).
 - datetime: ISO 8601 date or date and time; with a zone it is converted to UTC, without one taken to be UTC.
-  Also ``2026/1/31``, ``31.1.2026``, and ``31/1/2026`` or ``1/31/2026`` where only one order fits all values.
+  Also ``2026/1/31``, ``31.1.2026``, and ``31/1/2026`` or ``1/31/2026`` where only one order fits all values of the
+  column, or only one fits other columns of the file.
 - text: mostly four words or more, rarely repeated; otherwise category. Both keep their white space.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from studio.tabular.csv_numbers import LARGEST_EXACT_INTEGER, NumberForms, read_number
 from studio.tabular.table import ColumnType
+from studio.tabular.written import TIME_TAIL, UndecidedDate, Written, WrittenDate, WrittenNumber
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None")
-LARGEST_EXACT_INTEGER = 2**53 - 1
 CODE = r"^[+-]?0[\dxX]|^\+\d{7,}$"
 WHOLE = r"^[+-]?\d+$"
-TIME_TAIL = r"(?:[ T](\d{1,2}:.*))?$"
 UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
 TEXT_WORDS = 4
 
@@ -49,6 +52,7 @@ class Reading:
             which are slow because a cast goes on past its first failure.
         convert: Takes trimmed strings with null for missing; raises ArrowInvalid at a value it cannot read.
         has_codes: Takes the strings and what they convert to; true when some are codes, not quantities.
+        written: What later readers of the column should know of how its values are written.
     """
 
     type: ColumnType
@@ -56,6 +60,7 @@ class Reading:
     shape: re.Pattern[str]
     convert: Converter
     has_codes: Callable[[pa.Array, pa.Array], bool] | None = None
+    written: Written | None = None
 
     def accepts(self, text: pa.Array) -> bool:
         """True when every value, trimmed, none missing, is read so."""
@@ -96,12 +101,6 @@ def _read_integer(text: pa.Array) -> pa.Array:
 def _read_decimal(text: pa.Array) -> pa.Array:
     numbers = text.cast(pa.float64())
     return pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))
-
-
-def _read_decimal_comma(text: pa.Array) -> pa.Array:
-    if _any(pc.match_substring(text, ".")):
-        raise pa.ArrowInvalid("a point beside decimal commas")
-    return _read_decimal(pc.replace_substring(text, ",", "."))
 
 
 def _has_codes(text: pa.Array, numbers: pa.Array) -> bool:
@@ -151,25 +150,35 @@ def _all(mask: pa.Array) -> bool:
     return pc.all(mask).as_py() is not False
 
 
-def _datetime(convert: Converter) -> Reading:
-    return Reading(ColumnType.DATETIME, UTC_TIMESTAMP, DATE_SHAPE, convert)
+def _datetime(convert: Converter, written: Written | None = None) -> Reading:
+    return Reading(ColumnType.DATETIME, UTC_TIMESTAMP, DATE_SHAPE, convert, written=written)
+
+
+def _written_date(written: WrittenDate) -> Reading:
+    return _datetime(_dates(written.pattern, written.iso), written)
+
+
+def _written_number(written: WrittenNumber, *, is_whole: bool) -> Reading:
+    storage = pa.int64() if is_whole else pa.float64()
+    convert = partial(read_number, form=written, storage=storage)
+    return Reading(ColumnType.NUMBER, storage, NUMBER_SHAPE, convert, written=written)
 
 
 BOOLEAN = Reading(ColumnType.BOOLEAN, pa.bool_(), BOOLEAN_SHAPE, _read_boolean)
 INTEGER = Reading(ColumnType.NUMBER, pa.int64(), NUMBER_SHAPE, _read_integer, _has_codes)
 DECIMAL = Reading(ColumnType.NUMBER, pa.float64(), NUMBER_SHAPE, _read_decimal, _has_codes)
-DECIMAL_COMMA = Reading(ColumnType.NUMBER, pa.float64(), NUMBER_SHAPE, _read_decimal_comma, _has_codes)
 ISO = _datetime(_read_iso)
 ISO_WITH_ZONE = _datetime(_read_iso_with_zone)
 YEAR_FIRST = _datetime(_dates(r"^(\d{4})[/.-](\d{1,2})[/.-](\d{1,2})" + TIME_TAIL, r"\1-\2-\3 \4"))
-DAY_FIRST_DOTTED = _datetime(_dates(r"^(\d{1,2})\.(\d{1,2})\.(\d{4})" + TIME_TAIL, r"\3-\2-\1 \4"))
-DAY_FIRST = _datetime(_dates(r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})" + TIME_TAIL, r"\3-\2-\1 \4"))
-MONTH_FIRST = _datetime(_dates(r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})" + TIME_TAIL, r"\3-\1-\2 \4"))
+DAY_FIRST_DOTTED = _written_date(WrittenDate("dmy", "."))
+DAY_FIRST = _written_date(WrittenDate("dmy"))
+MONTH_FIRST = _written_date(WrittenDate("mdy"))
+PLAIN_NUMBERS = (INTEGER, DECIMAL)
 
 # In each group a reading is followed by wider ones, which read all that it does; the groups are independent.
 GROUPS = (
     (BOOLEAN,),
-    (INTEGER, DECIMAL),
+    PLAIN_NUMBERS,
     (ISO,),
     (ISO_WITH_ZONE,),
     (YEAR_FIRST,),
@@ -202,11 +211,46 @@ class TextShape:
         return ColumnType.TEXT if is_text else ColumnType.CATEGORY
 
 
+@dataclass(frozen=True)
+class Habits:
+    """How a file is written, by those of its columns that leave no doubt; None where they show nothing or differ.
+
+    Attributes:
+        decimal: A point or a comma.
+        day_first: Whether dates with slashes have the day first.
+    """
+
+    decimal: str | None = None
+    day_first: bool | None = None
+
+    @classmethod
+    def of(cls, observers: "Iterable[ColumnObserver]") -> "Habits":
+        """What all columns show together."""
+        marks, orders = set(), set()
+        for observer in observers:
+            marks.add(observer.decimal)
+            orders.add(observer.day_first)
+        marks.discard(None)
+        orders.discard(None)
+        return cls(marks.pop() if len(marks) == 1 else None, orders.pop() if len(orders) == 1 else None)
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """The type of a column, how to read it (None keeps the text), and how its values are written."""
+
+    type: ColumnType
+    reading: Reading | None
+    written: Written | None = None
+
+
 class ColumnObserver:
     """Narrows down how a column can be read, block by block."""
 
     def __init__(self, delimiter: str) -> None:
-        self._groups = [*GROUPS, (DECIMAL_COMMA,)] if delimiter == ";" else list(GROUPS)
+        self._delimiter = delimiter
+        self._groups: list[tuple[Reading, ...]] = list(GROUPS)
+        self._forms: NumberForms | None = None
         self._has_digit = False
         self._shape = TextShape()
 
@@ -215,23 +259,64 @@ class ColumnObserver:
         text = pc.drop_null(blank_missing(values))
         if not len(text):
             return
+        self._forms = self._forms or NumberForms(text[0].as_py(), self._delimiter)
         self._has_digit = self._has_digit or _any(pc.match_substring_regex(text, r"\d"))
         groups = [_first_that_accepts(group, text) for group in self._groups]
         self._groups = [group for group in groups if group]
+        self._forms.observe(text, is_whole=PLAIN_NUMBERS in self._groups, is_plain=(DECIMAL,) in self._groups)
         if not self._groups:
             self._shape.observe(text)
 
-    def conclude(self) -> tuple[ColumnType, Reading | None]:
-        """The type of the column and how to read it, after the last block; None keeps the text."""
+    @property
+    def decimal(self) -> str | None:
+        """The decimal mark of its numbers, where they leave no doubt."""
+        if self._forms is None:
+            return None
+        if (DECIMAL,) in self._groups:
+            return None if self._forms.reads_plain_otherwise() else "."
+        return self._forms.decimal
+
+    @property
+    def day_first(self) -> bool | None:
+        """Whether its dates have the day first, where they leave no doubt."""
+        found = [group[0] is DAY_FIRST for group in self._groups if group[0] in (DAY_FIRST, MONTH_FIRST)]
+        return found[0] if len(found) == 1 and self._has_digit else None
+
+    def conclude(self, habits: Habits) -> Conclusion:
+        """What the column is, after the last block.
+
+        Args:
+            habits: What all columns of the file show.
+        """
         readings = [group[0] for group in self._groups]
         if not self._has_digit:
             # Infinity alone is no number; where only missing values were seen every reading is left.
             readings = [BOOLEAN] if readings == [BOOLEAN] else []
         if DAY_FIRST in readings and MONTH_FIRST in readings:
-            readings = [reading for reading in readings if reading not in (DAY_FIRST, MONTH_FIRST)]
+            if habits.day_first is None:
+                return Conclusion(self._shape.type, None, UndecidedDate())
+            readings = [DAY_FIRST if habits.day_first else MONTH_FIRST]
+        if not readings:
+            readings = self._formatted(habits)
+        elif readings[0] is DECIMAL:
+            return self._conclude_plain(habits)
         if readings:
-            return readings[0].type, readings[0]
-        return self._shape.type, None
+            return Conclusion(readings[0].type, readings[0], readings[0].written)
+        return Conclusion(self._shape.type, None)
+
+    def _formatted(self, habits: Habits) -> list[Reading]:
+        chosen = self._forms.choose(habits.decimal) if self._forms and self._has_digit else None
+        return [_written_number(chosen[0], is_whole=chosen[1])] if chosen else []
+
+    def _conclude_plain(self, habits: Habits) -> Conclusion:
+        """Plain numbers, which 1.234 is too, unless the rest of the file has decimal commas."""
+        otherwise = self._forms and self._forms.reads_plain_otherwise()
+        if otherwise and habits.decimal == ",":
+            return Conclusion(ColumnType.NUMBER, _written_number(otherwise, is_whole=True), otherwise)
+        is_ambiguous = otherwise is not None and self._delimiter == ";"
+        return Conclusion(
+            ColumnType.NUMBER, DECIMAL, WrittenNumber("", ".", is_ambiguous=True) if is_ambiguous else None
+        )
 
 
 def _first_that_accepts(group: tuple[Reading, ...], text: pa.Array) -> tuple[Reading, ...]:

@@ -14,7 +14,8 @@ from studio.tabular.column_profile import ColumnProfile, profile_column
 from studio.tabular.leakage import SAMPLE_ROWS, Target, is_leaking, read_target
 from studio.tabular.row_hash import add_column, count_repeats
 from studio.tabular.table import Column, ColumnType
-from studio.tabular.warning_rules import ProfileWarning, warn_of_column, warn_of_leak, warn_of_repeats
+from studio.tabular.warning_rules import ProfileWarning, warn_of_column, warn_of_form, warn_of_leak, warn_of_repeats
+from studio.tabular.written import read_metadata
 
 CELLS_AT_ONCE = 4 << 20
 SEED = 0
@@ -69,12 +70,13 @@ def profile(path: Path | BinaryIO, columns: Sequence[Column], target_column: str
         sample = _sample_positions(rows)
         target = _read_target(file, columns, target_column, sample)
         hashes = np.zeros(rows, dtype=np.uint64)
+        schema = file.schema_arrow
         for column, values in _read_columns(file, columns):
             found.append(profile_column(column, values))
             warned = warn_of_column(found[-1], values)
             if target is not None and _may_leak(column, target, warned) and is_leaking(values.take(sample), target):
                 warned.append(warn_of_leak(column.name, target.name))
-            warnings += warned
+            warnings += warned + warn_of_form(column.name, read_metadata(schema.field(column.name).metadata))
             add_column(hashes, values)
     warnings += warn_of_repeats(count_repeats(hashes), rows)
     return Profile(rows, len(columns), tuple(found), tuple(warnings))

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from studio.tabular.column_profile import ColumnProfile
 from studio.tabular.table import ColumnType
+from studio.tabular.written import PERCENT, UndecidedDate, Written, WrittenDate
 
 FEWEST_ROWS = 20
 ID_SHARE = 0.95
@@ -67,6 +68,32 @@ def _is_id(found: ColumnProfile, values: pa.Array, present: int) -> bool:
     has_few_gaps = found.max - found.min < 2 * present
     counts_up = bool(np.all(np.diff(values.to_numpy()) > 0))
     return has_few_gaps or counts_up or ID_NAME.search(found.name) is not None
+
+
+def warn_of_form(column: str, written: Written | None) -> list[ProfileWarning]:
+    """What was made of values that are not written the plain way.
+
+    Args:
+        column: Name of the column.
+        written: Its form; None for the plain way.
+    """
+    if written is None:
+        return []
+    if isinstance(written, UndecidedDate):
+        message = "dates that could have the day or the month first stay text; write them like 2026-01-31"
+        return [ProfileWarning("ambiguous_dates", column, message)]
+    if isinstance(written, WrittenDate):
+        first = "day" if written.order == "dmy" else "month"
+        return [ProfileWarning("converted", column, f"read as times, the {first} first, as in {written.example()}")]
+    found = []
+    if not written.is_plain:
+        percent = "; 12.5% is 12.5" if written.mark == PERCENT else ""
+        message = f"read as numbers, written like {written.example()}{percent}"
+        found.append(ProfileWarning("converted", column, message))
+    if written.is_ambiguous:
+        message = f"marks before three digits may part thousands or decimals; {written.decimal!r} parts decimals here"
+        found.append(ProfileWarning("ambiguous_numbers", column, message))
+    return found
 
 
 def warn_of_leak(column: str, target_column: str) -> ProfileWarning:

@@ -18,11 +18,16 @@ import yaml
 from mlflow.models import Model, ModelSignature
 from mlflow.pyfunc import PyFuncModel
 from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType
 
 from studio.backends.mlflow.shipped_code import code_needs, pinned_requirements, write_code
+from studio.tabular.written import Readable, WrittenNumber, from_json, readable, to_json
 
 # It warns of cloudpickle at each model; that models run code is why only hosts and runs load them.
 logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
+
+
+WRITTEN = "written"  # in a model's metadata
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,14 @@ class ModelColumn:
     Attributes:
         type: MLflow's word: long, double, string, boolean, datetime and others; ``tensor`` where it is no
             column.
+        written: How its values are written where they come as text, which MLflow then lets through; None where text
+            is refused.
     """
 
     name: str
     type: str
     required: bool = True
+    written: Readable | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,7 @@ def save_model(
     input_example: pd.DataFrame,
     description: Model | None = None,
     optional: Collection[str] = (),
+    written: Mapping[str, Readable] | None = None,
 ) -> None:
     """Write an MLflow model folder of a fitted scikit-learn estimator, with our code it needs.
 
@@ -70,7 +79,9 @@ def save_model(
         input_example: A few rows cut from the training features, whose column types become the signature.
         description: Identity MLflow writes into the folder.
         optional: Columns of the example that a caller may leave out.
+        written: How columns are written that may also come as text, by name.
     """
+    forms = written or {}
     with tempfile.TemporaryDirectory() as work:
         dump = Path(work) / "estimator.pkl"
         with dump.open("w+b") as pickled:
@@ -83,7 +94,8 @@ def save_model(
             # A reference by name for importable classes, so that the shipped code is used; by value for
             # others.
             serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_CLOUDPICKLE,
-            signature=signature_of(input_example, estimator.predict(input_example), optional),
+            signature=signature_of(input_example, estimator.predict(input_example), optional, forms),
+            metadata={WRITTEN: {name: to_json(form) for name, form in forms.items()}} if forms else None,
             input_example=input_example,
             code_paths=[str(write_code(needs.own, Path(work)))] if needs.own else None,
             # Given, because MLflow would otherwise load the model in a process of its own to find out.
@@ -92,13 +104,21 @@ def save_model(
         )
 
 
-def signature_of(inputs: pd.DataFrame, predictions: Any, optional: Collection[str] = ()) -> ModelSignature:
+def signature_of(
+    inputs: pd.DataFrame, predictions: Any, optional: Collection[str] = (), written: Collection[str] = ()
+) -> ModelSignature:
     """Signature with one named input column per feature and one output column ``prediction``.
 
     A whole-number column that held missing values is ``double`` here, as pandas stores it: as ``long`` MLflow
-    would refuse the missing value later; so is an optional one, which may be missing in some rows.
+    would refuse the missing value later; so is an optional one, which may be missing in some rows. Columns that may
+    also come as text are of any type, as MLflow knows no choice of two; its own server then takes JSON, not CSV.
     """
-    columns = [_column_of(inputs[name], str(name), name in optional) for name in inputs.columns]
+    columns = [
+        ColSpec(AnyType(), str(name), required=name not in optional)
+        if name in written
+        else _column_of(inputs[name], str(name), name in optional)
+        for name in inputs.columns
+    ]
     return ModelSignature(
         inputs=Schema(columns),
         outputs=Schema([ColSpec(_type_of(pd.Series(np.asarray(predictions).ravel())), "prediction")]),
@@ -113,9 +133,12 @@ def schema_of(mlmodel: bytes) -> ModelSchema:
     """
     content: Mapping[str, Any] = yaml.safe_load(mlmodel)
     signature = Model.from_dict(dict(content)).signature
+    forms = {
+        name: readable(from_json(form)) for name, form in ((content.get("metadata") or {}).get(WRITTEN) or {}).items()
+    }
     return ModelSchema(
-        inputs=_columns(signature.inputs) if signature else None,
-        outputs=_columns(signature.outputs) if signature else None,
+        inputs=_columns(signature.inputs, forms) if signature else None,
+        outputs=_columns(signature.outputs, {}) if signature else None,
         flavors=sorted(content.get("flavors", {})),
     )
 
@@ -155,17 +178,21 @@ def _code_path_last() -> Iterator[None]:
         sys.path[:] = before + [entry for entry in sys.path if entry not in before]
 
 
-def _columns(schema: Schema | None) -> list[ModelColumn]:
+def _columns(schema: Schema | None, written: Mapping[str, Readable | None]) -> list[ModelColumn]:
     if schema is None:
         return []
     return [
-        ModelColumn(
-            name=str(column.name) if column.name is not None else f"column_{place}",
-            type=column.type.name if isinstance(getattr(column, "type", None), DataType) else "tensor",
-            required=bool(getattr(column, "required", True)),
-        )
+        _describe(column, str(column.name) if column.name is not None else f"column_{place}", written)
         for place, column in enumerate(schema.inputs)
     ]
+
+
+def _describe(column: Any, name: str, written: Mapping[str, Readable | None]) -> ModelColumn:
+    kind, form = getattr(column, "type", None), written.get(name)
+    is_required = bool(getattr(column, "required", True))
+    if form is not None:
+        return ModelColumn(name, "double" if isinstance(form, WrittenNumber) else "datetime", is_required, form)
+    return ModelColumn(name, kind.name if isinstance(kind, DataType) else "tensor", is_required)
 
 
 def _column_of(column: "pd.Series[Any]", name: str, is_optional: bool) -> ColSpec:

@@ -33,6 +33,7 @@ from studio.backends.mlflow.run_values import (
 from studio.backends.mlflow.storage import ArtifactStorage
 from studio.backends.mlflow.version_tags import PREFIX, RUN_ID
 from studio.errors import ModelNotFound, RunNotFound
+from studio.tabular.written import Readable
 
 RunEnd = Literal["FINISHED", "FAILED", "KILLED"]
 TrialState = Literal["completed", "pruned", "failed"]
@@ -243,6 +244,7 @@ class Runs:
         input_example: pd.DataFrame,
         name: str = "model",
         optional: Sequence[str] = (),
+        written: Mapping[str, Readable] | None = None,
     ) -> SavedModel:
         """Store a fitted scikit-learn estimator as an MLflow model that loads without Model Studio.
 
@@ -252,12 +254,13 @@ class Runs:
             input_example: A few rows cut from the training features; their column types become the signature.
             name: What MLflow's pages call it.
             optional: Columns of the example that a caller may leave out.
+            written: How columns are written that may also come as text, by name.
         """
         with self._bound() as client, _run(mlflow_run_id):
             place = self._place(client, mlflow_run_id)
             model = client.create_logged_model(place.experiment_id, name=name, source_run_id=mlflow_run_id)
             try:
-                digest = self._write_model(model, estimator, input_example, mlflow_run_id, optional)
+                digest = self._write_model(model, estimator, input_example, mlflow_run_id, optional, written)
             except BaseException:
                 client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
                 raise
@@ -272,6 +275,7 @@ class Runs:
         input_example: pd.DataFrame,
         mlflow_run_id: str,
         optional: Sequence[str],
+        written: Mapping[str, Readable] | None,
     ) -> str:
         identity = Model(
             artifact_path=model.artifact_location,
@@ -281,7 +285,9 @@ class Runs:
         )
         with tempfile.TemporaryDirectory() as work:
             folder = Path(work) / "model"
-            save_model(folder, estimator, input_example=input_example, description=identity, optional=optional)
+            save_model(
+                folder, estimator, input_example=input_example, description=identity, optional=optional, written=written
+            )
             self._storage.put_folder(model.artifact_location, folder)
             return digest_of(folder)
 

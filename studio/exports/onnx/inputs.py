@@ -21,7 +21,7 @@ KINDS: Final = {
 }
 _READER: Final = (
     "column_types", "feature_names_in_", "n_features_in_", "categories_", "_codes", "_sources", "_n_codes",
-    "_is_category", "_text_sources",
+    "_is_category", "_text_sources", "written",
 )  # fmt: skip
 
 

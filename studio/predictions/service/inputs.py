@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from studio.backends.mlflow.model_files import ModelColumn
 from studio.errors import InvalidInputs
+from studio.tabular.written import Readable, WrittenNumber
 
 INT32: Final = 2**31
 INT64: Final = 2**63
@@ -27,7 +28,7 @@ def check_inputs(inputs: Mapping[str, Any], columns: Sequence[ModelColumn], *, a
     faults = [(name, "is required") for name, column in known.items() if column.required and name not in inputs]
     for name, value in inputs.items():
         column = known.get(name)
-        fault = "unknown feature" if column is None else _find_fault(column.type, value)
+        fault = "unknown feature" if column is None else _find_fault(column, value)
         if fault is not None:
             faults.append((name, fault))
     if faults:
@@ -35,9 +36,22 @@ def check_inputs(inputs: Mapping[str, Any], columns: Sequence[ModelColumn], *, a
         raise InvalidInputs(counted, fields=[(f"{at}/{_escape(name)}", fault) for name, fault in faults])
 
 
-def _find_fault(kind: str, value: Any) -> str | None:
-    check = _CHECKS.get(kind)
-    return None if value is None or check is None else check(value)
+def _find_fault(column: ModelColumn, value: Any) -> str | None:
+    check = _CHECKS.get(column.type)
+    if value is None or check is None:
+        return None
+    if column.written is None or not isinstance(value, str):
+        return check(value)
+    if _is_written_so(value, column.written) or (column.type == "datetime" and check(value) is None):
+        return None
+    return f"must be a {'time' if column.type == 'datetime' else 'number'}, or text such as {column.written.example()}"
+
+
+def _is_written_so(text: str, written: Readable) -> bool:
+    if isinstance(written, WrittenNumber):
+        return math.isfinite(written.read(text))
+    read = written.read(text)
+    return read is not None and _check_time(read) is None
 
 
 def _check_number(value: Any) -> str | None:

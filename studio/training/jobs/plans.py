@@ -1,7 +1,7 @@
 """A run's configuration as the plan of a search."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import psutil
 
@@ -9,13 +9,22 @@ from studio.automl.plan import Plan, Preprocessing, Validation
 from studio.config import Config
 from studio.domain.datasets import Column
 from studio.domain.run_records import TrainingRun
+from studio.tabular.written import Readable
 
 MB = 1 << 20
 SHARE_OF_MEMORY = 0.75
 SHARE_FOR_SEARCH = 0.9  # the worker kills the run at the whole cap: its trials must fail before that
 
 
-def plan_of(run: TrainingRun, task: str, columns: Iterable[Column], *, budget_s: float | None, config: Config) -> Plan:
+def plan_of(
+    run: TrainingRun,
+    task: str,
+    columns: Iterable[Column],
+    *,
+    budget_s: float | None,
+    config: Config,
+    written: Mapping[str, Readable],
+) -> Plan:
     """The plan of a run's search.
 
     Args:
@@ -24,6 +33,7 @@ def plan_of(run: TrainingRun, task: str, columns: Iterable[Column], *, budget_s:
         columns: Columns of the dataset.
         budget_s: Seconds left for search, final fit and evaluation; None for no limit.
         config: The settings.
+        written: How the columns are written that have a way of their own, by name.
     """
     given = run.config
     wanted = given["search"]
@@ -53,6 +63,7 @@ def plan_of(run: TrainingRun, task: str, columns: Iterable[Column], *, budget_s:
         threads=threads_per_run(config),
         memory_cap_mb=memory_cap_mb(config) * SHARE_FOR_SEARCH,
         compute_shap=given["compute_shap"],
+        written=written,
     )
 
 

@@ -30,6 +30,7 @@ from studio.errors import NoSuccessfulTrial, SearchPaused, StudioError
 from studio.evaluation.metrics import is_better, primary_metric
 from studio.evaluation.stored import FOLDER, Evaluation, SplitEvaluation, write_evaluation
 from studio.models import service as models
+from studio.tabular.stored_forms import read_forms
 from studio.training.jobs.background import background_of
 from studio.training.jobs.exporting import export_model
 from studio.training.jobs.onnx_export import OnnxExport, reserve_s
@@ -97,6 +98,7 @@ class _Training:
         self.open_stores, self.config, self.run, self.model = open_stores, config, run, model
         self.folder, self.started = work_folder, started
         self.before_s = run.duration_seconds or 0.0
+        self.table = work_folder / "table.parquet"
         self.pause = PauseWish(open_stores, run.run_id)
 
     def train(self) -> None:
@@ -108,7 +110,10 @@ class _Training:
         try:
             reporter.phase(Phase.DATA_VALIDATION, 1.0, f"{len(frame)} rows, {frame.shape[1]} columns")
             reporter.log("info", f"[Pipeline] dataset {dataset.name!r}: {len(frame)} rows, {frame.shape[1]} columns")
-            plan = plan_of(self.run, self.model.task_type, dataset.columns, budget_s=budget_s, config=self.config)
+            plan = plan_of(
+                self.run, self.model.task_type, dataset.columns, budget_s=budget_s, config=self.config,
+                written=read_forms(self.table),
+            )  # fmt: skip
             journal = self.folder / "search"
             journal.mkdir(exist_ok=True)
             result = search(frame, plan, observer=reporter, work_folder=journal, should_pause=self.pause.is_asked)
@@ -125,11 +130,10 @@ class _Training:
 
     def read_table(self) -> tuple[Dataset, pd.DataFrame]:
         """The dataset the run began with."""
-        path = self.folder / "table.parquet"
         assert self.run.dataset_id is not None
         with self.open_stores(write=False) as stores:
-            dataset = datasets.fetch_table(stores, self.run.dataset_id, path)
-        return dataset, pd.read_parquet(path)
+            dataset = datasets.fetch_table(stores, self.run.dataset_id, self.table)
+        return dataset, pd.read_parquet(self.table)
 
     def find_mlflow_run(self, dataset: Dataset) -> str:
         """The MLflow run of this training, made at the first attempt."""
@@ -197,8 +201,9 @@ class _Training:
             self._log_artifacts(stores, result, mlflow_run_id)
             example = _example_of(frame, list(result.feature_columns))
             saved = stores.runs.log_model(
-                mlflow_run_id, result.estimator, input_example=example, optional=result.optional_columns
-            )
+                mlflow_run_id, result.estimator, input_example=example, optional=result.optional_columns,
+                written=result.estimator.named_steps["columns"].written,
+            )  # fmt: skip
         files = export_model(result.estimator, self.folder, deadline=self.deadline(), log=reporter.log)
         check = None if export is None else export.result(reporter.log)
         if export is not None and check is not None and check.passed:
