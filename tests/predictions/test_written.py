@@ -16,7 +16,9 @@ from studio.backends.mlflow.loading import load_version
 from studio.backends.mlflow.model_files import save_model, schema_of
 from studio.errors import InvalidInputs
 from studio.exports.pickles import write_pickle, write_skops
-from studio.predictions.service.inputs import check_inputs
+from studio.predictions.service.file_forms import read_csv
+from studio.predictions.service.input_schema import GivenRows, InputSchema
+from studio.predictions.service.json_forms import records_at
 from studio.tabular.ingestion import ingest
 from studio.tabular.stored_forms import read_forms
 from tests.automl.conftest import Recorder
@@ -29,6 +31,10 @@ AS_WRITTEN = [
     {"price": "$1,234.50", "share": "12,5 %", "at": "1/2/2026", "n": 3, "kind": "a"},
     {"price": "40", "share": "80%", "at": "31/1/2026", "n": 9, "kind": "b"},
 ]
+
+
+def check(rows, columns):
+    return InputSchema(columns).check(GivenRows(rows, records_at("/inputs")))
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +112,18 @@ def test_callers_are_told_what_they_may_send(trained):
     types = {column.name: column.type for column in columns}
     assert types == {"price": "double", "share": "double", "at": "datetime", "n": "long", "kind": "string"}
     for row in (*PLAIN, *AS_WRITTEN, dict.fromkeys(types)):
-        check_inputs(row, columns, at="/inputs")
+        check([row], columns)
     with pytest.raises(InvalidInputs) as refused:
-        check_inputs({**PLAIN[0], "price": "1.234,5", "at": "31/31/2026", "n": "3"}, columns, at="/inputs")
+        check([{**PLAIN[0], "price": "1.234,5", "at": "31/31/2026", "n": "3"}], columns)
     faults = dict(refused.value.fields)
     assert faults == {
-        "/inputs/price": "must be a number, or text such as $1,234.5",
-        "/inputs/at": "must be a time, or text such as 31/1/2026",
-        "/inputs/n": "must be a whole number",
+        "/inputs/0/price": "must be a number, or text such as $1,234.5",
+        "/inputs/0/at": "must be a time, or text such as 31/1/2026",
+        "/inputs/0/n": "must be a whole number",
     }
+
+
+def test_a_csv_file_may_hold_them_as_they_were_written(trained):
+    schema = InputSchema(schema_of((trained[0] / "model" / "MLmodel").read_bytes()).inputs)
+    lines = ["price,share,at,n,kind", *(",".join(f'"{value}"' for value in row.values()) for row in AS_WRITTEN)]
+    assert schema.check(read_csv("\n".join(lines).encode(), schema.columns)) == AS_WRITTEN

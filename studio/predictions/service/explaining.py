@@ -1,15 +1,16 @@
 """Says of rows what each column adds to what a version predicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from studio.backends.mlflow.loading import LOADER
 from studio.backends.serving.port import ExplainedRow
 from studio.backends.stores import Stores
-from studio.errors import InvalidInputs, NoVersion
+from studio.errors import NoVersion
 from studio.predictions.service.asking import find_asked
-from studio.predictions.service.inputs import check_inputs
+from studio.predictions.service.input_schema import GivenRows, InputSchema
+from studio.predictions.service.json_forms import records_at
 from studio.versions import service as versions
 
 
@@ -35,7 +36,7 @@ def explain_rows(
     stores: Stores,
     model_id: str,
     *,
-    inputs: Sequence[Mapping[str, Any]],
+    inputs: Sequence[dict[str, Any]],
     version_id: str | None = None,
     class_label: str | None = None,
     top_n: int | None = None,
@@ -67,7 +68,7 @@ def explain_rows(
         if asked is None:
             raise NoVersion("No version is promoted; promote one, or name one with version_id.")
         version = asked.version
-        _check_rows(inputs, asked.columns)
+        InputSchema(asked.columns).check(GivenRows(inputs, records_at("/inputs")))
         background = versions.read_background(reading, model_id, asked.name, version.number)
     found = stores.hosts.explain(
         asked.address, LOADER, asked.loading, inputs,
@@ -75,20 +76,6 @@ def explain_rows(
     )  # fmt: skip
     rows = [_rank(row, top_n) for row in found.rows]
     return Explanation(model_id, version.id, found.explainer, found.output, rows)
-
-
-def _check_rows(inputs: Sequence[Mapping[str, Any]], columns: Any) -> None:
-    if columns is None:
-        return
-    faults: list[tuple[str, str]] = []
-    for place, row in enumerate(inputs):
-        try:
-            check_inputs(row, columns, at=f"/inputs/{place}")
-        except InvalidInputs as refused:
-            faults += refused.fields
-    if faults:
-        counted = "1 feature was refused" if len(faults) == 1 else f"{len(faults)} features were refused"
-        raise InvalidInputs(counted, fields=faults)
 
 
 def _rank(row: ExplainedRow, top_n: int | None) -> ExplainedRow:

@@ -11,7 +11,8 @@ from studio.domain.model_records import ModelStatus
 from studio.errors import ModelNotReady, NoPromotedVersion, StudioError
 from studio.models import service as models
 from studio.predictions.service.asking import find_asked
-from studio.predictions.service.inputs import check_inputs
+from studio.predictions.service.input_schema import GivenRows, InputSchema
+from studio.predictions.service.json_forms import escape
 from studio.versions import service as versions
 
 
@@ -35,7 +36,7 @@ class Prediction:
     predicted_at: datetime
 
 
-def try_model(stores: Stores, model_id: str, *, inputs: Mapping[str, Any], version_id: str | None = None) -> Prediction:
+def try_model(stores: Stores, model_id: str, *, inputs: dict[str, Any], version_id: str | None = None) -> Prediction:
     """Predict one row; leaves no trace in monitoring and audit, and is safe to repeat.
 
     Args:
@@ -59,8 +60,7 @@ def try_model(stores: Stores, model_id: str, *, inputs: Mapping[str, Any], versi
         asked = find_asked(reading, model_id, version_id)
         if asked is None:
             raise _say_why_none(reading, model_id)
-        if asked.columns is not None:
-            check_inputs(inputs, asked.columns, at="/inputs")
+        InputSchema(asked.columns).check(GivenRows([inputs], lambda row, name: f"/inputs/{escape(name)}"))
     timeout_s = stores.config.predict_timeout_s
     answer = stores.hosts.predict(asked.address, LOADER, asked.loading, [inputs], timeout_s=timeout_s)
     return Prediction(
