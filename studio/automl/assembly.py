@@ -1,6 +1,5 @@
 """The final model of a search and how good it is."""
 
-import pickle
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from studio.automl.calibration import Calibration
 from studio.automl.estimators import installed_families
+from studio.automl.member_files import read_members
 from studio.automl.pipeline import Blend, Member, build_pipeline
 from studio.automl.problem import Problem
 from studio.automl.result import SplitPrediction
@@ -72,7 +72,7 @@ def assemble(
     weights: list[float] = []
     families: list[str] = []
     for part in parts:
-        found = [member for path in part.members for member in _load_members(path)]
+        found = [member for path in part.members for member in read_members(path)]
         members += found
         weights += [part.weight / len(found)] * len(found)
         families += [part.family] * len(found)
@@ -84,11 +84,6 @@ def assemble(
         is_late = soft_deadline is not None and time.monotonic() > soft_deadline
         intervals[name] = {} if is_late else problem.intervals(splits[name])
     return Final(estimator, splits, metrics, intervals, _importances(problem, members, weights, families))
-
-
-def _load_members(path: Path) -> list[Member]:
-    loaded = pickle.loads(path.read_bytes())  # noqa: S301 - written by this search a moment ago
-    return loaded if isinstance(loaded, list) else [loaded]
 
 
 def _predict_splits(

@@ -10,6 +10,7 @@ from studio.automl.allowances import Allowances
 from studio.automl.cores import usable_cores
 from studio.automl.estimators import EstimatorFamily
 from studio.automl.fitting import Configuration
+from studio.automl.member_files import part_path
 from studio.automl.problem import Problem
 from studio.automl.result import Observer, Trial, TrialState
 from studio.automl.schedule import Schedule
@@ -251,6 +252,7 @@ class Campaign:
         facts.duration_s = time.monotonic() - running.since
         facts.started_at = running.started_at.isoformat()
         self._store.end(started.number, state, score, facts)
+        part_path(models_path(self.folder, started.number)).unlink(missing_ok=True)  # of one that was killed
         past = PastTrial(started, state, score, facts)
         self.trials[past.number] = past
         self._note(past)

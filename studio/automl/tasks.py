@@ -1,6 +1,5 @@
 """What the search's processes do: try a configuration, repeat or refit a chosen one, assemble the final model."""
 
-import os
 import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,8 @@ import numpy.typing as npt
 
 from studio.automl.assembly import Part, assemble
 from studio.automl.calibration import Calibration
-from studio.automl.fitting import Configuration, Fitter, FoldFit
+from studio.automl.fitting import Configuration, Fitter
+from studio.automl.member_files import MemberFile, write_whole
 from studio.automl.pipeline import Member, build_pipeline
 from studio.automl.problem import Problem
 from studio.automl.shap_totals import ShapTotals, add_up_shap
@@ -149,14 +149,6 @@ def final_path(folder: Path) -> Path:
     return folder / "final.pkl"
 
 
-def write_whole(path: Path, write: Callable[[Any], None]) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
-        write(file)
-    os.replace(part, path)
-
-
 def make_server(problem: Problem, folder: Path, threads: int) -> Callable[[], Serve]:
     """What a fresh process calls before it serves tasks of one search.
 
@@ -169,6 +161,15 @@ def make_server(problem: Problem, folder: Path, threads: int) -> Callable[[], Se
         return _Server(problem, folder, threads)
 
     return make_serve
+
+
+@dataclass(frozen=True)
+class _FoldFacts:
+    """What is kept of a fold's fit besides its outputs and model, as in ``FoldFit``."""
+
+    fit_s: float
+    predict_s: float
+    learned: Mapping[str, float]
 
 
 class _Server:
@@ -191,37 +192,36 @@ class _Server:
     def _try(self, task: TrialTask, line: Line) -> TrialOutcome:
         problem = self.problem
         outputs = self._no_outputs()
-        fits: list[FoldFit] = []
-        fit_s = 0.0
-        for fold, (_, validation) in enumerate(problem.folds):
-            started = time.monotonic()
-            fit = self.fitter.fit_fold(task.configuration, fold, self._fold_deadline(task.soft_deadline, fold))
-            fit_s += time.monotonic() - started
-            fits.append(fit)
-            outputs[validation] = _finite(fit.outputs)
-            if fold + 1 < len(problem.folds) and self._is_pruned(task, fold + 1, outputs, line):
-                return self._outcome(task, None, fits, fit_s / (fold + 1))
-        scored = problem.scored
-        score = problem.score(outputs[scored], scored)
-        if score is None:
-            raise ValueError(f"{problem.metric} is not defined for its predictions")
-        write_whole(outputs_path(self.folder, task.number), lambda file: np.save(file, outputs[scored]))
-        if is_better(problem.metric, score, task.bar):
-            members = [fit.member for fit in fits]
-            write_whole(models_path(self.folder, task.number), lambda file: pickle.dump(members, file, protocol=5))
-        return self._outcome(task, score, fits, fit_s / len(fits))
+        fits: list[_FoldFacts] = []
+        with MemberFile(models_path(self.folder, task.number)) as models:
+            for fold, (_, validation) in enumerate(problem.folds):
+                started = time.monotonic()
+                fit = self.fitter.fit_fold(task.configuration, fold, self._fold_deadline(task.soft_deadline, fold))
+                fits.append(_FoldFacts(time.monotonic() - started, fit.predict_s, fit.learned))
+                models.add(fit.member)
+                outputs[validation] = _finite(fit.outputs)
+                if fold + 1 < len(problem.folds) and self._is_pruned(task, fold + 1, outputs, line):
+                    return self._outcome(task, None, fits, fit.member)
+            scored = problem.scored
+            score = problem.score(outputs[scored], scored)
+            if score is None:
+                raise ValueError(f"{problem.metric} is not defined for its predictions")
+            write_whole(outputs_path(self.folder, task.number), lambda file: np.save(file, outputs[scored]))
+            if is_better(problem.metric, score, task.bar):
+                models.keep()
+        return self._outcome(task, score, fits, fit.member)
 
     def _repeat(self, task: RepeatTask) -> int:
         problem, draw = self.problem, task.draw
         outputs = self._no_outputs()
-        members: list[Member] = []
-        for fold, (_, validation) in enumerate(problem.repeats[draw - 1]):
-            deadline = self._fold_deadline(task.soft_deadline, fold)
-            fit = self.fitter.fit_fold(task.configuration, fold, deadline, draw)
-            outputs[validation] = _finite(fit.outputs)
-            members.append(fit.member)
-        models, kept = models_path(self.folder, task.number, draw), outputs_path(self.folder, task.number, draw)
-        write_whole(models, lambda file: pickle.dump(members, file, protocol=5))
+        with MemberFile(models_path(self.folder, task.number, draw)) as models:
+            for fold, (_, validation) in enumerate(problem.repeats[draw - 1]):
+                deadline = self._fold_deadline(task.soft_deadline, fold)
+                fit = self.fitter.fit_fold(task.configuration, fold, deadline, draw)
+                outputs[validation] = _finite(fit.outputs)
+                models.add(fit.member)
+            models.keep()
+        kept = outputs_path(self.folder, task.number, draw)
         write_whole(kept, lambda file: np.save(file, outputs[problem.scored]))
         return task.number
 
@@ -242,15 +242,16 @@ class _Server:
         score = self.problem.score(outputs[rows], rows)
         return score is not None and not line.ask(FoldReport(task.number, n_folds, score))
 
-    def _outcome(self, task: TrialTask, score: float | None, fits: Sequence[FoldFit], fit_s: float) -> TrialOutcome:
+    def _outcome(
+        self, task: TrialTask, score: float | None, fits: Sequence["_FoldFacts"], member: Member
+    ) -> TrialOutcome:
         plan = self.problem.plan
-        member = fits[-1].member
         limits = score is not None
         return TrialOutcome(
             number=task.number,
             score=score,
             learned=_mean_learned([fit.learned for fit in fits], task.configuration),
-            fit_s=fit_s,
+            fit_s=sum(fit.fit_s for fit in fits) / len(fits),
             predict_s=sum(fit.predict_s for fit in fits),
             latency_ms=self._latency_ms(member) if limits and plan.max_predict_latency_ms else None,
             size_mb=len(pickle.dumps(member, protocol=5)) / 1e6 if limits and plan.max_model_mb else None,
@@ -268,7 +269,9 @@ class _Server:
     def _refit(self, task: RefitTask) -> int:
         fitter = Fitter(self.problem, task.threads)
         member = fitter.fit_rows(task.configuration, self.problem.split.development, None)
-        write_whole(refit_path(self.folder, task.number), lambda file: pickle.dump(member, file, protocol=5))
+        with MemberFile(refit_path(self.folder, task.number)) as models:
+            models.add(member)
+            models.keep()
         return task.number
 
     def _assemble(self, task: AssembleTask) -> None:

@@ -11,6 +11,7 @@ from studio.automl.assembly import blend_rows
 from studio.automl.campaign import Campaign
 from studio.automl.estimators import find_families
 from studio.automl.fitting import Configuration, Fitter
+from studio.automl.member_files import MemberFile, read_members
 from studio.automl.pipeline import build_pipeline
 from studio.automl.plan import Plan
 from studio.automl.problem import prepare_problem
@@ -66,3 +67,16 @@ def test_a_blend_has_the_weightiest_members_that_can_be_evaluated_in_time(proble
     assert set(weights) == kept
     assert sum(weights.values()) == pytest.approx(1.0)
     assert (score == 0.7) == (len(kept) == 3)
+
+
+def test_members_are_there_once_they_are_kept(tmp_path):
+    path, members = tmp_path / "models-1.pkl", ["first", "second"]
+    with MemberFile(path) as models:
+        models.add(members[0])
+    assert not list(tmp_path.iterdir())
+    with MemberFile(path) as models:
+        for member in members:
+            models.add(member)
+        models.keep()
+    assert list(tmp_path.iterdir()) == [path]
+    assert list(read_members(path)) == members
