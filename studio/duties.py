@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 TICK_S = 0.2
 BEAT_EVERY_S = 2.0
+CLOSING_S = 5.0  # whatever is cut off then is taken up at the next start
 HOSTS_WARM_AFTER_S = 20.0  # loading their libraries can wait until the service is up
 RUN = "studio.run_process:main"
 WARM_UP = "studio.run_process:be_ready"
@@ -90,13 +91,15 @@ class Worker:
         self._duties = [
             Duty("runs", TICK_S, self._dispatch),
             Duty("schedules", 2.0, self._start_due),
-            Duty("changed registries", 2.0, self._reconcile_changed),
-            Duty("registries", 120.0, self._reconcile_all),
             Duty("run folders", 30.0, self._dispatcher.sweep),
             Duty("purges", 5.0, self._purge),
             Duty("notifications", 1.0, self._postman.begin_round),
             Duty("uploads", 30.0, self._sweep),
             Duty("leftovers", 300.0, self._forget),
+        ]
+        self._slow_duties = [
+            Duty("changed registries", 2.0, self._reconcile_changed),
+            Duty("registries", 120.0, self._reconcile_all),
         ]
 
     def work(self) -> None:
@@ -105,6 +108,8 @@ class Worker:
             signal.signal(number, lambda *_: self._stop.set())
         beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beating.start()
+        reconciling = threading.Thread(target=self._do_slow_duties, name="registries", daemon=True)
+        reconciling.start()
         self._hosts.start()
         self._warming = self._run_processes.start("warm-up", WARM_UP, {})
         warm_hosts_at = time.monotonic() + HOSTS_WARM_AFTER_S
@@ -116,6 +121,7 @@ class Worker:
                 warm_hosts_at = float("inf")
                 self._host_processes.warm_up()
         self._dispatcher.stop()
+        reconciling.join(CLOSING_S)
         self._hosts.close()
         self._run_processes.close()
         self._host_processes.close()
@@ -129,6 +135,12 @@ class Worker:
             except Exception:
                 logger.exception("the heartbeat failed")
             self._stop.wait(BEAT_EVERY_S)
+
+    def _do_slow_duties(self) -> None:
+        """Where large files of MLflow clients' versions may be read, which no run waits for."""
+        while not self._stop.wait(TICK_S):
+            for duty in self._slow_duties:
+                duty.do_if_due()
 
     def _dispatch(self) -> None:
         if self._warming is None or self._warming.poll() is not None:  # loading must not count as running time

@@ -79,7 +79,8 @@ class ModelVersion:
         source: URI of the MLflow model folder.
         metrics: Metrics of the test split by name.
         duration_s: Seconds its training took, None where unknown.
-        digest: Hash of its model folder as it was written; None where nobody took it, as for a client's.
+        digest: Hash of its model folder as it was written, for a client's as it was first seen; None where there is no
+            folder yet.
         onnx: What became of its ONNX file; None where its run was not asked for one.
     """
 

@@ -216,6 +216,19 @@ def test_a_folder_that_was_changed_is_not_packed(ask, version, open_stores, mode
     assert refusal(ask(version_id="ver-001", format="mlflow")) == (500, "model_files_changed")
 
 
+def test_nor_is_that_of_a_clients_version(ask, version, runtime, open_stores, model):
+    with runtime.connection.bound("acme") as connected:
+        source = connected.get_model_version(model.name, "1").source
+    add_by_client(runtime, model, source)
+    with open_stores(write=False) as stores:
+        versions.reconcile(stores, stores.registry.list_entries())
+        folder = stores.registry.storage_address(model.name, 2)
+    assert ask(version_id="ver-002", format="mlflow").status_code == 200
+    with open(f"{folder}/model.pkl", "ab") as file:
+        file.write(b"!")
+    assert refusal(ask(version_id="ver-002", format="docker-context")) == (500, "model_files_changed")
+
+
 def test_a_folder_beyond_the_limit_is_not_packed(ask, version, monkeypatch):
     monkeypatch.setattr("studio.downloads.service.packing.LIMIT_BYTES", 10)
     answer = ask(version_id="ver-001", format="mlflow")

@@ -214,6 +214,23 @@ def test_who_may_test(client, headers, model):
 
 
 @pytest.mark.slow
+def test_a_clients_version_answers_unless_its_files_were_changed(serving, add, ask, open_stores, runtime, model):
+    numbers = [add_by_client(runtime, model, add(classifier()).source) for _ in range(2)]
+    assert numbers == [2, 4]
+    assert ask(version_id="ver-002").status_code == 200  # before the worker has seen it
+    with open_stores(write=False) as stores:
+        versions.reconcile(stores, stores.registry.list_entries())
+        folder = Path(stores.registry.storage_address(model.name, 4))
+    (folder / "more.py").write_text("")
+
+    answer = ask(version_id="ver-004")
+
+    assert refusal(answer) == (500, "prediction_failed")
+    assert "not those that were registered" in answer.json["detail"]
+    assert ask(version_id="ver-002").status_code == 200
+
+
+@pytest.mark.slow
 def test_a_version_whose_files_were_changed_does_not_answer(serving, add, ask, open_stores, model, caplog):
     add(classifier())
     with open_stores(write=False) as stores:

@@ -56,6 +56,8 @@ def _check(route: Route, workspace: str) -> None:
     if route.access is not Access.WRITE or route.template.startswith(_UNCHECKED_BODIES):
         return
     body = handlers._get_normalized_request_json()
+    if route.template == "model-versions/create":
+        _leave_marks(body)
     _check_tags(route, body)
     check = _OF_ROUTE.get(route.template)
     if check is not None:
@@ -70,6 +72,19 @@ def _check_artifact_path(path: str, workspace: str) -> None:
     if not parts or not parts[0].isascii() or not parts[0].isdigit():
         raise MlflowException(f"No such artifact: '{path}'", RESOURCE_DOES_NOT_EXIST)
     handlers._get_tracking_store().get_experiment(parts[0])
+
+
+def _leave_marks(body: Any) -> None:
+    """Take our marks off a copy of another version, to which MLflow's clients carry every tag: it is theirs.
+
+    MLflow's server reads this very object afterwards.
+    """
+    if isinstance(body, dict) and isinstance(body.get("tags"), list) and _is_version(body.get("source")):
+        body["tags"] = [tag for tag in body["tags"] if not any(key.startswith(PREFIX) for key in _pairs([tag]))]
+
+
+def _is_version(source: Any) -> bool:
+    return isinstance(source, str) and source.startswith("models:/") and source.count("/") == 2
 
 
 def _check_tags(route: Route, body: Any) -> None:

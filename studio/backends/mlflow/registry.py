@@ -19,7 +19,7 @@ from studio.backends.mlflow.purging import list_retired, purge_experiment
 from studio.backends.mlflow.registry_json import model_json, version_json
 from studio.backends.mlflow.storage import ArtifactStorage
 from studio.backends.mlflow.version_sources import locate_source
-from studio.backends.mlflow.version_tags import STATUS, find_refused, tags_of, user_tags
+from studio.backends.mlflow.version_tags import STATUS, digest_tag, find_refused, tags_of, user_tags
 from studio.domain.versions import ModelVersion, VersionStatus, version_id_of
 from studio.errors import FileMissing, InvalidInput, ModelNotFound, VersionNotFound
 
@@ -269,6 +269,31 @@ class Registry:
     def fetch_model(self, name: str, number: int, folder: Path) -> Path:
         """Copy a version's model into a local folder; gives the copy. Raises VersionNotFound, FileMissing."""
         return self._storage.fetch_folder(self.locate_version(name, number), folder)
+
+    def record_digest(self, name: str, number: int) -> ModelVersion:
+        """Keep the digest of a version's files as they are now, unless one is kept already; safe to repeat.
+
+        A folder without its ``MLmodel`` gets none: its client is about to fill it.
+
+        Returns:
+            The version, with its digest.
+
+        Raises:
+            VersionNotFound: The model has no such version.
+            FileMissing: It has no complete folder yet.
+            ModelFilesChanged: The folder holds a symbolic link.
+            BackendDown: The storage does not answer.
+        """
+        version = self.get_version(name, number)
+        if version.digest is not None:
+            return version
+        address = self.locate_version(name, number)
+        if "MLmodel" not in dict(self._storage.list_files(address)):
+            raise FileMissing(f"Version {version.id} has no MLmodel file.")
+        tag = digest_tag(self._storage.digest_of_folder(address))
+        with self._bound() as client, _version(number):
+            client.set_model_version_tag(name, str(number), *tag)
+        return self.get_version(name, number)
 
     def storage_address(self, name: str, number: int) -> str:
         """Path or ``s3://`` address of a version's model folder. Raises VersionNotFound."""

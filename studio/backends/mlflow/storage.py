@@ -12,6 +12,7 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from studio.backends.files.keys import check_key
+from studio.backends.mlflow.digests import digest_of, digest_of_files, sha256_of
 from studio.backends.mlflow.faults import is_absent
 from studio.errors import BackendDown, BadKey, FileMissing
 
@@ -90,6 +91,24 @@ class ArtifactStorage:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 repository._download_file(path, str(target))
         return folder
+
+    def digest_of_folder(self, uri: str) -> str:
+        """What ``digest_of`` says of everything at an address; holds one file of a remote store at a time.
+
+        Raises:
+            FileMissing: A file was deleted meanwhile.
+            ModelFilesChanged: It holds a symbolic link.
+            BackendDown: The storage does not answer.
+        """
+        address = self.locate(uri)
+        with tempfile.TemporaryDirectory(prefix="digest-") as folder, _reporting_faults(uri):
+            if not urlsplit(address).scheme:
+                return digest_of(Path(address))
+            repository, copy, found = get_artifact_repository(address), Path(folder) / "file", []
+            for path, _ in self.list_files(uri):
+                repository._download_file(path, str(copy))
+                found.append((path, sha256_of(copy)))
+            return digest_of_files(found)
 
     def list_files(self, uri: str, folder: str | None = None) -> list[tuple[str, int | None]]:
         """Paths of the files below an address with their sizes in bytes, sorted; empty where nothing lies."""

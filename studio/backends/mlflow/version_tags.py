@@ -48,6 +48,11 @@ def tags_of(fields: Mapping[str, Any], *, run_id: str | None, status: VersionSta
     return tags
 
 
+def digest_tag(digest: str) -> tuple[str, str]:
+    """Key and value of the tag that keeps the digest of a version's folder."""
+    return f"{PREFIX}digest", json.dumps(digest)
+
+
 def fields_of(tags: Mapping[str, str]) -> dict[str, Any]:
     """The fields these tags hold; those of a version an MLflow client registered hold none."""
     found: dict[str, Any] = {}

@@ -57,6 +57,7 @@ def pack(stores: Stores, model_id: str, name: str, version: ModelVersion, format
         ModelFilesChanged: The version's folder is not what was registered.
         FileMissing: It was deleted meanwhile.
     """
+    version = versions.ensure_digest(stores, name, version)
     with work_folder(stores.config.data_folder / "packing") as work:
         folder = stores.registry.fetch_model(name, version.number, work / "model")
         if version.digest is not None:

@@ -54,6 +54,7 @@ def find_asked(stores: Stores, model_id: str, version_id: str | None) -> Asked |
     try:
         columns = stores.registry.read_schema(name, version.number).inputs
         address = stores.registry.storage_address(name, version.number)
+        version = versions.ensure_digest(stores, name, version)
     except (BadKey, FileMissing) as error:  # an MLflow client may register a version of nothing
         raise VersionNotReady(version.id, "without its model folder") from error
     return Asked(name, version, address, columns)

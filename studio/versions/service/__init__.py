@@ -4,6 +4,7 @@ from studio.versions.service.background import read_background
 from studio.versions.service.changes import has_changes, note_change, take_changes
 from studio.versions.service.changing import delete_version, update_version
 from studio.versions.service.comparing import compare_versions
+from studio.versions.service.digests import ensure_digest
 from studio.versions.service.files import NAMES, file_key, list_files, record_files
 from studio.versions.service.history import PromotionHistory, list_promotions
 from studio.versions.service.marks import hold_registry
@@ -32,6 +33,7 @@ __all__ = [
     "close_unfinished_version",
     "compare_versions",
     "delete_version",
+    "ensure_digest",
     "file_key",
     "find_promoted",
     "find_version",

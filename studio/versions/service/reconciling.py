@@ -15,6 +15,7 @@ from studio.domain.actors import mlflow_actor
 from studio.domain.versions import MLFLOW_CLIENT, ModelVersion, PromotionSource, version_id_of
 from studio.errors import ModelNotFound
 from studio.models import service as models
+from studio.versions.service.digests import take_digests
 from studio.versions.service.files import remove_files
 from studio.versions.service.history import add_promotion
 from studio.versions.service.marks import find_mark, hold_registry
@@ -36,8 +37,10 @@ def reconcile(stores: Stores, entries: Iterable[RegistryEntry]) -> int:
     marks = {row.model_id: row for row in stores.db.scalars(query)}
     changed = 0
     for entry in entries:
-        if entry.model_id is None or not _is_stale(entry, marks.get(entry.model_id)):
+        mark = None if entry.model_id is None else marks.get(entry.model_id)
+        if entry.model_id is None or not _is_stale(entry, mark):
             continue
+        take_digests(stores, entry.name, known=mark.versions if mark else ())  # before the lock: files may be large
         try:
             with stores.open_apart(write=True) as apart:
                 changed += reconcile_model(apart, entry.model_id)

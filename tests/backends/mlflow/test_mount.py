@@ -302,6 +302,20 @@ def test_a_client_does_not_forge_the_marks_of_the_service(client_of, call, tmp_p
         assert answer.status_code == 403
 
 
+def test_a_client_copies_a_version_without_the_marks_of_the_service(client_of, registry, tmp_path):
+    client = client_of("acme-token")
+    log_something(client, tmp_path)
+    client.set_model_version_tag("Late", "1", "theirs", "yes")
+    with registry._bound() as own:
+        own.set_model_version_tag("Late", "1", "studio.digest", '"0123"')
+
+    made = client.copy_model_version("models:/Late/1", "Copies")
+
+    assert made.tags == {"theirs": "yes"}
+    assert registry.get_version("Copies", 1).is_external
+    assert registry.list_model_files("Copies", 1) == [("report.txt", 12)]
+
+
 def test_a_models_names_change_in_model_studio_alone(client_of, registry):
     registry.create_model("Kept", model_id="mdl-00000001")
     client = client_of("acme-token")

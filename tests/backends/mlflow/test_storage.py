@@ -1,5 +1,6 @@
 import pytest
 
+from studio.backends.mlflow.digests import digest_of
 from studio.backends.mlflow.storage import ArtifactStorage
 from studio.errors import BackendDown, BadKey, FileMissing
 
@@ -24,6 +25,11 @@ class ArtifactStorageContract:
         assert storage.list_files(RUN) == [("folder/deep/a.bin", 1), ("model/MLmodel", 11), ("ü 😀.txt", 1)]
         copy = storage.fetch_folder(RUN + "/folder", tmp_path / "down")
         assert (copy / "deep" / "a.bin").read_bytes() == b"\x00"
+
+    def test_a_folders_digest_is_that_of_a_local_copy(self, storage, tmp_path):
+        for path in ("b/ü 😀.txt", "b.txt", "B/x", "MLmodel"):
+            storage.put_bytes(RUN, path, path.encode())
+        assert storage.digest_of_folder(RUN) == digest_of(storage.fetch_folder(RUN, tmp_path / "down"))
 
     def test_what_is_not_there_is_missing(self, storage, tmp_path):
         assert storage.list_files(RUN) == []
