@@ -20,6 +20,7 @@ from studio.backends.stores import Note, Stores
 from studio.config import Config
 from studio.dashboard.views import bp as dashboard_bp
 from studio.datasets.views import bp as datasets_bp
+from studio.deployments.views import bp as deployments_bp
 from studio.domain.actors import Actor
 from studio.downloads.views import bp as downloads_bp
 from studio.gatekeeper import make_gatekeeper
@@ -66,6 +67,7 @@ BLUEPRINTS = (
     registry_bp,
     downloads_bp,
     predictions_bp,
+    deployments_bp,
     audit_bp,
     auth_bp,
     organizations_bp,

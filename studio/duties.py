@@ -15,6 +15,7 @@ from studio.backends.serving.supervisor import HostSupervisor
 from studio.config import Config, child_environment
 from studio.datasets.jobs import sweep_incomplete
 from studio.db.session import Database
+from studio.deployments.jobs import Caretaker
 from studio.domain.actors import system_actor
 from studio.models import service as models
 from studio.notifications import service as notifications
@@ -87,9 +88,11 @@ class Worker:
             self._runtime.database, self._runtime.open_stores, self._run_processes, config,
             worker_id=self._id, clock=self._runtime.clock, target=RUN,
         )  # fmt: skip
+        self._caretaker = Caretaker(self._runtime.database, self._runtime.open_stores, self._hosts, self._runtime.clock)
         self._postman = Postman(self._runtime.database, config, self._runtime.clock)
         self._duties = [
             Duty("runs", TICK_S, self._dispatch),
+            Duty("deployments", 0.5, self._caretaker.step),
             Duty("schedules", 2.0, self._start_due),
             Duty("run folders", 30.0, self._dispatcher.sweep),
             Duty("purges", 5.0, self._purge),

@@ -13,10 +13,12 @@ from studio.backends.mlflow.connection import MlflowConnection
 from studio.backends.mlflow.registry import Registry
 from studio.backends.mlflow.runs import Runs
 from studio.backends.serving.local_hosts import LocalHosts
+from studio.backends.serving.routes import Routes
 from studio.backends.stores import Stores, Tracking
 from studio.clock import Clock, utc_now
 from studio.config import Config
 from studio.db.session import Database
+from studio.deployments import service as deployments
 from studio.domain.actors import Actor
 from studio.process import mlflow_root
 
@@ -31,6 +33,7 @@ class Runtime:
         self.files: FileStore = files_of(config)
         self.connection = MlflowConnection(config.mlflow_database_url, mlflow_root(config))
         self.hosts = LocalHosts(config.runtime_folder)
+        self.routes = Routes(partial(deployments.read_routes, self.database))
         self._tracking = Tracking(partial(Registry, self.connection), partial(Runs, self.connection))
 
     @contextmanager
@@ -50,6 +53,7 @@ class Runtime:
                 actor=actor,
                 files=self.files,
                 hosts=self.hosts,
+                routes=self.routes,
                 tracking=self._tracking,
                 config=self.config,
                 clock=self.clock,

@@ -13,6 +13,7 @@ from studio.backends.files.port import FileStore
 from studio.backends.mlflow.registry import Registry
 from studio.backends.mlflow.runs import Runs
 from studio.backends.serving.port import ModelHosts
+from studio.backends.serving.routes import Routes
 from studio.clock import Clock
 from studio.config import Config
 from studio.domain.actors import Actor
@@ -48,6 +49,7 @@ class Stores:
         actor: On whose behalf; everything read and written belongs to its organization.
         files: Files of datasets, models and reports.
         hosts: Processes that predict.
+        routes: Which deployments of a model answer, as known to this process.
         config: The settings.
         clock: The time.
         open_apart: Opens further stores for the same actor, in a transaction of their own that stays when this one
@@ -59,6 +61,7 @@ class Stores:
     actor: Actor
     files: FileStore
     hosts: ModelHosts
+    routes: Routes
     tracking: Tracking
     config: Config
     clock: Clock

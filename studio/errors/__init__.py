@@ -8,6 +8,7 @@ every code in one folder, in the file of its subject.
 from studio.errors.calls import *
 from studio.errors.catalogue import *
 from studio.errors.data import *
+from studio.errors.deployments import *
 from studio.errors.downloads import *
 from studio.errors.kinds import *
 from studio.errors.training import *

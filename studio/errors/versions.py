@@ -83,3 +83,11 @@ class PredictionFailed(InternalFault):
 
 class Overloaded(BackendDown):
     code = "overloaded"
+
+
+class HostGone(BackendDown):
+    """The process of a model ended before it answered; whoever it was asked for may ask another."""
+
+
+class HostUnknown(BackendDown):
+    """Nobody keeps, or no longer, the process that was to be asked."""

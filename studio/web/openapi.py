@@ -61,6 +61,7 @@ TAGS = {  # in the order of the document: what each room is for
     "training_metrics": "What goes on in a run: curves, candidates, logs, importance of features, live stream.",
     "versions": "What runs made: compare, promote, roll back, restore.",
     "performance": "How good a version is: scores, matrices and curves, as numbers or drawn.",
+    "deployments": "Have versions served: directly, to a part of the traffic, or beside it; roll back.",
     "predictions": "Try a version.",
     "downloads": "Take a model away.",
     "registry": "What deployment pipelines need, and every run.",

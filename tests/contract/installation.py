@@ -15,6 +15,7 @@ from studio.backends.mlflow.environment import environment_of
 from studio.backends.serving.supervisor import HostSupervisor
 from studio.clock import utc_now
 from studio.collaborators import service as collaborators
+from studio.deployments import service as deployments
 from studio.domain.actors import Actor, system_actor
 from studio.domain.permissions import Role
 from studio.domain.runs import Priority
@@ -182,12 +183,21 @@ class Installation:
             "dataset_id": self.make_dataset(),
             "user_id": "owner-1",
             "key_id": self.make_api_key().row.id,
+            "deployment_id": self.deploy(model_id),
         }
 
     def add_version(self, model_id):
         """Id of a new ready version without files."""
         with self.open() as stores:
             return add_version(stores, models.get_model(stores, model_id)).id
+
+    def deploy(self, model_id):
+        """Id of a new deployment of a model's first version, stopped: it keeps nothing from being changed."""
+        with self.open() as stores:
+            made = deployments.create_deployment(stores, model_id, version_id="ver-001")
+            stores.note = None
+            deployments.stop_deployment(stores, model_id, made.id)
+            return made.id
 
     def trained(self):
         """The model that was trained; made when the first test asks."""

@@ -30,6 +30,7 @@ def private(place):
         "model_id": model_id,
         "run_id": "run-20260503-9f31aa",
         "version_id": place.add_version(model_id),
+        "deployment_id": place.deploy(model_id),
         "user_id": "owner-1",
         "key_id": place.make_api_key().row.id,
     }
@@ -161,7 +162,7 @@ def test_a_part_of_another_model_is_unknown(place, shared, promise):
     kind = {"user": "collaborator"}.get(named := promise.parameters[1].removesuffix("_id"), named)
     _, run_id = place.start_run()
     for unknown in (
-        {"run": run_id, "version": "ver-999", "collaborator": "stranger"}[kind],
+        {"run": run_id, "version": "ver-999", "collaborator": "stranger", "deployment": "dep-00000000"}[kind],
         new_run_id(place.runtime.clock()),
         "x",
         "%00",

@@ -16,6 +16,11 @@ pytestmark = needs_contract
 
 # No archived model has a run that is not over: its model cannot be archived while it is training.
 OF_UNFINISHED_RUNS = {"run.cancel", "run.pause", "run.resume"}
+# Nor has it an active deployment.
+OF_ACTIVE_DEPLOYMENTS = {
+    "deployment.get", "deployment.list", "deployment.update", "deployment.delete", "deployment.promote",
+    "deployment.rollback",
+}  # fmt: skip
 ABOUT_THE_ARCHIVE = {"model.archive": (409, "already_archived"), "model.unarchive": (200, None)}
 
 
@@ -24,7 +29,7 @@ def needs_training(promise):
 
 
 def is_free(promise):
-    return promise.is_on_a_model and promise.id not in OF_UNFINISHED_RUNS
+    return promise.is_on_a_model and promise.id not in OF_UNFINISHED_RUNS | OF_ACTIVE_DEPLOYMENTS
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ AROUND = {
     ("dataset.create", "/source/query", None): SQL,
     ("auth.token_issue", "/grant_type", "refresh_token"): REFRESH,
     ("auth.token_issue", "/refresh_token", None): REFRESH,
+    ("deployment.create", "/traffic_percent", None): {"strategy": "shadow"},
     ("schedule.set", "/trigger", "drift"): {"trigger": "drift"},
     ("schedule.set", "/drift_threshold", None): {"trigger": "drift"},
 }

@@ -18,6 +18,7 @@ class HostedModel:
 
     Attributes:
         classes_: Classes in the order of the probabilities; only where it has them.
+        example_rows: Rows it is known to take; none where none came with it.
     """
 
     def __init__(self, model: Any, columns: Sequence[ModelColumn] | None, folder: Any = None) -> None:
@@ -28,6 +29,7 @@ class HostedModel:
             folder: Whatever must live as long as the model does.
         """
         self._model, self._columns, self._folder = model, columns, folder
+        self.example_rows: Sequence[Mapping[str, Any]] = ()
         if hasattr(model, "predict_proba") and hasattr(model, "classes_"):
             self.classes_: npt.NDArray[Any] = np.asarray(model.classes_)
             self.predict_proba = model.predict_proba

@@ -14,7 +14,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from studio.backends.mlflow.compilation import compile_model
 from studio.backends.mlflow.digests import check_digest
 from studio.backends.mlflow.hosted_model import HostedModel
-from studio.backends.mlflow.model_files import load_estimator, load_pyfunc, schema_of
+from studio.backends.mlflow.model_files import load_estimator, load_pyfunc, read_example, schema_of
 from studio.exports.onnx.compiled import CompiledModel
 
 logger = logging.getLogger(__name__)
@@ -59,8 +59,11 @@ def load_deployed(
     if columns and sample is not None and len(sample):
         compiled = compile_model(model, columns, sample[[column.name for column in columns]])
         if compiled is not None:
+            compiled.example_rows = read_example(fetched.folder)
             return compiled
-    return HostedModel(model, columns, fetched.copied)
+    hosted = HostedModel(model, columns, fetched.copied)
+    hosted.example_rows = read_example(fetched.folder)
+    return hosted
 
 
 class _Fetched:

@@ -1,5 +1,6 @@
 """MLflow model folders: written from an estimator, read back, and described without being loaded."""
 
+import json
 import logging
 import sys
 import tempfile
@@ -28,6 +29,8 @@ logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
 
 
 WRITTEN = "written"  # in a model's metadata
+EXAMPLE_ROWS = 5
+LARGEST_EXAMPLE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,25 @@ def schema_of(mlmodel: bytes) -> ModelSchema:
         outputs=_columns(signature.outputs, {}) if signature else None,
         flavors=sorted(content.get("flavors", {})),
     )
+
+
+def read_example(folder: Path) -> list[dict[str, Any]]:
+    """The first rows of the table that MLflow keeps as a model's input example; none where it keeps another kind.
+
+    Args:
+        folder: A model folder.
+
+    Returns:
+        Column -> JSON value, None for a missing one.
+    """
+    file = folder / "input_example.json"
+    if not file.is_file() or file.stat().st_size > LARGEST_EXAMPLE_BYTES:
+        return []
+    content = json.loads(file.read_bytes(), parse_constant=lambda word: None)  # NaN, which is not JSON
+    if not isinstance(content, dict) or not isinstance(content.get("columns"), list):
+        return []
+    names = [str(name) for name in content["columns"]]
+    return [dict(zip(names, row, strict=True)) for row in content["data"][:EXAMPLE_ROWS]]
 
 
 def load_estimator(folder: Path) -> Any:

@@ -59,6 +59,12 @@ class CalledModel:
             return predictions, None
         return predictions, np.asarray(self._loaded.predict_proba(frame), dtype=np.float64)
 
+    def test_itself(self) -> None:
+        """Predict the example that came with the model, if one did; raises whatever the model raises."""
+        example: Rows | None = getattr(self._loaded, "example_rows", None)
+        if example:
+            self.predict(example)
+
     def _frame(self, rows: Rows) -> pd.DataFrame:
         if hasattr(self._loaded, "input_frame"):
             frame: pd.DataFrame = self._loaded.input_frame(rows)

@@ -3,7 +3,7 @@
 Requests and answers are JSON over a ZeroMQ ROUTER socket. ``{"op": "predict", "rows": [...], "deadline": s}`` is
 answered by ``{"predictions": [...], "probabilities": [...]|null, "ms": ...}`` or ``{"error": code, "message": ...}``;
 ``{"op": "explain", "rows": [...], "deadline": s, "background": [...], "class_label": ...}`` by what ``RowExplainer``
-says.
+says. A deployed host says with each prediction which deployment and version it serves, and gives every row an id.
 Whatever waits while the model works is predicted together, and each caller gets his own rows.
 """
 
@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -23,6 +23,7 @@ import zmq
 from studio.backends.serving.batches import Waiting, shape_of, take_batch
 from studio.backends.serving.called_model import CalledModel
 from studio.backends.serving.wire import to_json
+from studio.domain.identifiers import new_prediction_ids
 from studio.errors import ModelFilesChanged, NotApplicable, Overloaded, UnknownClass
 
 EXPLAINER = "studio.backends.serving.row_explainer"  # loaded when it is first needed: its libraries take seconds
@@ -35,8 +36,14 @@ USED_EVERY_S = 2.0
 class Host:
     """Answers requests for one loaded model, in one thread."""
 
-    def __init__(self, model: CalledModel, requests: zmq.Socket[bytes], control: zmq.Socket[bytes]) -> None:
-        self._model, self._requests, self._control = model, requests, control
+    def __init__(
+        self,
+        model: CalledModel,
+        requests: zmq.Socket[bytes],
+        control: zmq.Socket[bytes],
+        about: Mapping[str, str] | None = None,
+    ) -> None:
+        self._model, self._requests, self._control, self._about = model, requests, control, about
         self._waiting: deque[Waiting] = deque()
         self._explainer: Any = None
         self._used_at = self._told_at = time.monotonic()
@@ -102,7 +109,10 @@ class Host:
         try:
             predictions, probabilities = self._model.predict(rows)
             took_ms = (time.perf_counter() - begun) * 1000
-            answers = [to_json(answer) for answer in _shares(batch, predictions, probabilities, took_ms)]
+            shares = _shares(batch, predictions, probabilities, took_ms)
+            answers = [
+                to_json({**answer, **self._facts(request)}) for request, answer in zip(batch, shares, strict=True)
+            ]
         except (Exception, SystemExit) as error:
             if len(batch) > 1:
                 for request in batch:
@@ -128,6 +138,12 @@ class Host:
             traceback.print_exc()
             self._refuse(request.sender, "prediction_failed", in_words(error))
 
+    def _facts(self, request: Waiting) -> dict[str, Any]:
+        """What a deployed host says of itself, and the ids of its predictions."""
+        if self._about is None:
+            return {}
+        return {**self._about, "prediction_ids": new_prediction_ids(len(request.rows), time.time())}
+
     def _refuse(self, sender: bytes, code: str, message: str) -> None:
         self._requests.send_multipart([sender, to_json({"error": code, "message": message})])
 
@@ -144,7 +160,14 @@ def _shares(
         yield {"predictions": predictions[own], "probabilities": shares, "ms": took_ms}
 
 
-def main(loader: str, args: dict[str, Any], address: str, control_address: str, idle_s: float) -> None:
+def main(
+    loader: str,
+    args: dict[str, Any],
+    address: str,
+    control_address: str,
+    idle_s: float,
+    about: Mapping[str, str] | None = None,
+) -> None:
     """Be the host of one model.
 
     Args:
@@ -153,26 +176,29 @@ def main(loader: str, args: dict[str, Any], address: str, control_address: str, 
         address: ZeroMQ address to answer at.
         control_address: ZeroMQ address of the supervisor, who is told ``ready`` or ``failed``.
         idle_s: Seconds without a request after which the host ends.
+        about: What a deployed host puts on every answer; it is ready only once the model predicted its example.
     """
     context = zmq.Context()
     context.linger = LOOK_UP_MS
     control = context.socket(zmq.DEALER)
     control.connect(control_address)
-    about = {"address": address, "pid": os.getpid()}
+    self_told = {"address": address, "pid": os.getpid()}
     try:
         module, _, function = loader.partition(":")
         model = CalledModel(getattr(importlib.import_module(module), function)(**args))
+        if about is not None:
+            model.test_itself()
         requests = context.socket(zmq.ROUTER)
         requests.bind(address)
     except (Exception, SystemExit) as error:
         traceback.print_exc()
         is_tampered = isinstance(error, ModelFilesChanged)
-        control.send(to_json({"op": "failed", "message": in_words(error), "is_tampered": is_tampered, **about}))
+        control.send(to_json({"op": "failed", "message": in_words(error), "is_tampered": is_tampered, **self_told}))
         context.destroy(linger=LOOK_UP_MS)
         sys.exit(1)
-    control.send(to_json({"op": "ready", **about}))
+    control.send(to_json({"op": "ready", **self_told}))
     try:
-        Host(model, requests, control).serve(idle_s)
+        Host(model, requests, control, about).serve(idle_s)
     finally:
         context.destroy(linger=LOOK_UP_MS)
 

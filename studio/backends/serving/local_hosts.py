@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -16,13 +17,25 @@ import zmq
 from studio.backends.serving.port import Answer, ExplainedRow, Explanations
 from studio.backends.serving.sockets import CONTROL, address_of, check_length
 from studio.backends.serving.wire import to_json
-from studio.errors import BackendDown, InvalidInputs, NotApplicable, Overloaded, PredictionFailed, UnknownClass
+from studio.errors import (
+    BackendDown,
+    HostGone,
+    HostUnknown,
+    InvalidInputs,
+    NotApplicable,
+    Overloaded,
+    PredictionFailed,
+    UnknownClass,
+)
 
 if TYPE_CHECKING:
     from studio.backends.serving.port import ModelHosts
 
 CONTROL_TIMEOUT_S = 5.0  # within which the supervisor says at least that it is at work
 _REFUSALS = {"not_applicable": NotApplicable, "unknown_class": UnknownClass}
+QUICK_LOOK_S = 0.25  # for another replica, while one is there that answers
+LOOK_AGAIN_S = 2.0
+LOADING_SLICE_S = 5.0  # the worker that promised to tell of a host may be gone by then
 NO_ANSWER = "The model did not answer within {:g} s."
 
 
@@ -32,6 +45,7 @@ class _KnownHost:
     Attributes:
         pid: Its process id.
         life: Descriptor that becomes readable when it ends, whatever becomes of its process id.
+        outstanding: Requests of this process that it has not answered.
     """
 
     def __init__(self, address: str, pid: int, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
@@ -39,6 +53,7 @@ class _KnownHost:
         self._idle: LifoQueue[zmq.Socket[bytes]] = LifoQueue()
         self.pid = pid
         self.life = os.pidfd_open(pid)
+        self.outstanding = 0
 
     def __del__(self) -> None:
         """Close what is open when the last thread that watched the host has let go."""
@@ -78,6 +93,8 @@ class _Links:
         self.context.set(zmq.MAX_SOCKETS, 8192)
         self.hosts: dict[str, _KnownHost] = {}
         self.lock = threading.Lock()
+        self.gone: dict[str, int] = {}  # by key the process id of a replica that was seen to have ended
+        self.looked_at: dict[str, float] = {}  # by key of a replica that was not there
 
     def remember(self, key: str, address: str, pid: int) -> _KnownHost:
         """Keep a host that is ready. Raises ProcessLookupError when it has ended."""
@@ -85,6 +102,8 @@ class _Links:
             known = self.hosts.get(key)
             if known is None or known.pid != pid:
                 known = self.hosts[key] = _KnownHost(address, pid, self.context)
+                for other in [name for name, host in self.hosts.items() if host is not known and not host.is_alive()]:
+                    del self.hosts[other]
             return known
 
     def forget(self, key: str, host: _KnownHost) -> None:
@@ -93,6 +112,11 @@ class _Links:
             if self.hosts.get(key) is host:
                 del self.hosts[key]
         host.close_idle()
+
+    def count(self, host: _KnownHost, change: int) -> None:
+        """Note a request that was sent to a host, 1, or is over, -1."""
+        with self.lock:
+            host.outstanding += change
 
 
 @dataclass
@@ -159,10 +183,7 @@ class LocalHosts:
     def _ask(self, wanted: _Wanted, asked: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         """Ask a host for an answer that is no error."""
         deadline = time.monotonic() + timeout_s
-        try:
-            request = to_json({**asked, "deadline": deadline})
-        except TypeError as error:  # an integer of more than 64 bits, half a character
-            raise InvalidInputs(f"A value cannot be passed to the model: {error}.") from error
+        request = _encode({**asked, "deadline": deadline})
         links = self._links()
         for _ in range(2):  # the second time in place of a host that ended on the way
             host = self._live_host(links, wanted, deadline)
@@ -173,6 +194,24 @@ class LocalHosts:
             links.forget(wanted.key, host)
             wanted.gone = host.pid
         raise BackendDown("The model host ended while it was asked.", retry_after_s=1)
+
+    def ask(self, keys: Sequence[str], rows: Sequence[Mapping[str, Any]], *, deadline: float) -> Answer:
+        """Have a replica predict; see ModelHosts."""
+        request = _encode({"op": "predict", "rows": [dict(row) for row in rows], "deadline": deadline})
+        links = self._links()
+        key, host = self._choose(links, keys, deadline)
+        links.count(host, 1)
+        try:
+            said = self._exchange(host, request, deadline, max(0.0, deadline - time.monotonic()))
+        finally:
+            links.count(host, -1)
+        if said is None:
+            links.forget(key, host)
+            links.gone[key] = host.pid
+            raise HostGone("The model host ended while it was asked.", retry_after_s=1)
+        _check(said)
+        served = said.get("deployment_id"), said.get("version_id"), said.get("prediction_ids", [])
+        return Answer(said["predictions"], said["probabilities"], said["ms"], *served)
 
     def close(self) -> None:
         """Close all connections of this process."""
@@ -221,18 +260,50 @@ class LocalHosts:
                     wanted.gone = said["pid"]
         raise BackendDown("The model host ends as soon as it is started.")
 
+    def _choose(self, links: _Links, keys: Sequence[str], deadline: float) -> tuple[str, _KnownHost]:
+        """The replica that has the least to do for this process; waits for one only while none is there."""
+        live = {key: links.hosts[key] for key in keys if key in links.hosts}
+        now = time.monotonic()
+        for key in [key for key in keys if key not in live]:
+            if live and now - links.looked_at.get(key, 0.0) < LOOK_AGAIN_S:
+                continue
+            links.looked_at[key] = now
+            with contextlib.suppress(BackendDown, PredictionFailed):
+                live[key] = self._find(links, key, min(deadline, now + QUICK_LOOK_S))
+        if not live:
+            key = random.choice(keys)  # noqa: S311 - guards nothing
+            live[key] = self._find(links, key, deadline)
+        return min(live.items(), key=lambda item: (item[1].outstanding, random.random()))  # noqa: S311
+
+    def _find(self, links: _Links, key: str, deadline: float) -> _KnownHost:
+        """The host of a replica, once it is ready."""
+        until = min(deadline, time.monotonic() + LOADING_SLICE_S)
+        said = self._tell_worker(links, {"op": "find", "key": key, "gone": links.gone.get(key)}, until)
+        _check(said)
+        try:
+            host = links.remember(key, said["address"], said["pid"])
+        except ProcessLookupError as error:  # ended, which the worker does not know yet
+            links.gone[key] = said["pid"]
+            raise HostUnknown("The model host has just ended.", retry_after_s=1) from error
+        links.gone.pop(key, None)
+        return host
+
     def _ensure(self, links: _Links, wanted: _Wanted, deadline: float) -> dict[str, Any]:
         """Have the worker say where the host is, or start it."""
+        return self._tell_worker(links, {"op": "ensure", **vars(wanted)}, deadline)
+
+    def _tell_worker(self, links: _Links, message: dict[str, Any], deadline: float) -> dict[str, Any]:
+        """What the worker answers, the last word of it."""
         connection = _connection(links.context, self._control_address)
         try:
-            connection.send(to_json({"op": "ensure", **vars(wanted)}))
+            connection.send(to_json(message))
             said = _hear(connection, min(deadline, time.monotonic() + CONTROL_TIMEOUT_S))
             if said is None:
                 raise BackendDown("The worker that starts model hosts does not answer.")
             if said.get("status") == "starting":
                 said = _hear(connection, deadline)
             if said is None:
-                raise BackendDown("The model is being loaded; ask again.", retry_after_s=2)
+                raise HostUnknown("The model is being loaded; ask again.", retry_after_s=2)
             return said
         finally:
             connection.close(linger=0)
@@ -253,6 +324,13 @@ def _hear(connection: zmq.Socket[bytes], deadline: float) -> dict[str, Any] | No
     return message
 
 
+def _encode(asked: dict[str, Any]) -> bytes:
+    try:
+        return to_json(asked)
+    except TypeError as error:  # an integer of more than 64 bits, half a character
+        raise InvalidInputs(f"A value cannot be passed to the model: {error}.") from error
+
+
 def _check(answer: dict[str, Any]) -> None:
     """Raise the error that an answer tells of."""
     error = answer.get("error")
@@ -261,6 +339,10 @@ def _check(answer: dict[str, Any]) -> None:
     message = answer["message"]
     if error in _REFUSALS:
         raise _REFUSALS[error](message)
+    if error in ("unknown", "gone"):
+        raise HostUnknown(f"The model host is not there: {message}.", retry_after_s=1)
+    if error == "resting":
+        raise BackendDown(f"The model host is not there: {message}.", retry_after_s=5)
     if error == "overloaded":
         raise Overloaded(f"The model has too much to do: {message.rstrip('.')}.", retry_after_s=1)
     if error == "load_failed":

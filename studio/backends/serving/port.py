@@ -1,7 +1,8 @@
-"""What asks models: one call that finds or starts the host of a model version and has it predict."""
+"""What asks models: calls that find or start the host of a model version and have it predict."""
 
+import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
@@ -14,11 +15,58 @@ class Answer:
         probabilities: One per row, class label -> probability; None when the model has none.
         predict_ms: What the prediction took in the host, in milliseconds; rows of other callers may have
             shared it.
+        deployment_id: What the host was started for, as it says itself; None where it serves no deployment.
+        version_id: The version it was started for; None likewise.
+        prediction_ids: One per row; none where it serves no deployment.
     """
 
     predictions: list[Any]
     probabilities: list[dict[str, float]] | None
     predict_ms: float
+    deployment_id: str | None = None
+    version_id: str | None = None
+    prediction_ids: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A host that is to be there whether or not anybody asks, and that is asked by its key alone.
+
+    Attributes:
+        key: Names deployment, version and replica.
+        loader: What loads the model, as ``package.module:function``.
+        args: Keyword arguments of the loader; JSON-ready.
+        about: What the host puts on every answer: ``deployment_id`` and ``version_id``.
+        may_sleep: Whether the model is known to load: where memory is short its host may wait for the first call.
+    """
+
+    key: str
+    loader: str
+    args: Mapping[str, Any]
+    about: Mapping[str, str]
+    may_sleep: bool = False
+
+
+class HostPhase(enum.Enum):
+    """How far a wished host is. One that sleeps passed its self-test, and starts again when it is asked."""
+
+    STARTING = enum.auto()
+    READY = enum.auto()
+    ASLEEP = enum.auto()
+    FAILED = enum.auto()
+
+
+@dataclass(frozen=True)
+class HostState:
+    """How far a wished host is, and what is in its way; None where nothing is."""
+
+    phase: HostPhase
+    message: str | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """True when it answers, at once or once it was woken."""
+        return self.phase in (HostPhase.READY, HostPhase.ASLEEP)
 
 
 @dataclass(frozen=True)
@@ -104,5 +152,22 @@ class ModelHosts(Protocol):
         Raises:
             NotApplicable: The model cannot be explained; the message says why.
             UnknownClass: It has no such class.
+        """
+        ...
+
+    def ask(self, keys: Sequence[str], rows: Sequence[Mapping[str, Any]], *, deadline: float) -> Answer:
+        """Have one of the replicas of a wished host predict: the one with the fewest requests of this process.
+
+        Args:
+            keys: Keys of the replicas, at least one.
+            rows: At least one; column -> value, JSON-ready but for dates and NumPy scalars.
+            deadline: When the caller stops waiting, in seconds of the machine's monotonic clock.
+
+        Raises:
+            PredictionFailed: The model raised, or could not be loaded; the message says how.
+            Overloaded: The host has too much to do to answer in time.
+            HostGone: The host ended after it was asked.
+            HostUnknown: None of the hosts is wished for, or no longer.
+            BackendDown: None of them could be started in time.
         """
         ...

@@ -1,13 +1,14 @@
-"""Starts model hosts when they are asked for, and lets the least used ones go. Runs in the worker."""
+"""Starts model hosts when they are asked for or wished for, and lets the least used ones go. Runs in the worker."""
 
 import contextlib
 import fcntl
 import logging
+import math
 import os
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ import orjson
 import zmq
 
 from studio.backends.execution.port import Executor, Handle
+from studio.backends.serving.port import HostState, Wish
 from studio.backends.serving.sockets import CONTROL, address_of, check_length, check_privacy
 from studio.backends.serving.wire import to_json
+from studio.backends.serving.wishes import Wishes
 from studio.errors import BackendDown
 
 log = logging.getLogger(__name__)
@@ -25,9 +28,13 @@ security = logging.getLogger("studio.security")
 
 HOST = "studio.backends.serving.host:main"
 TICK_S = 0.2
-WEIGH_EVERY_S = 5.0  # reading the memory of a process costs milliseconds
+WEIGH_EVERY_S = 5.0  # reading the memory of a process costs some ten milliseconds
+WEIGH_AGAIN_S = 30.0
+WEIGHED_AT_ONCE = 40
+STARTED_AT_ONCE = 4  # of those that are wished for: more only slow each other down
 FAILURE_KEPT_S = 5.0
 STOP_TIMEOUT_S = 10.0
+WISHED_STOP_TIMEOUT_S = 30.0
 
 
 @dataclass
@@ -39,6 +46,8 @@ class _Host:
         link: Its control connection, known once it is ready.
         pid: Its process id as it told it when it was ready.
         used_at: When it was last asked for or reported use, in seconds of the monotonic clock.
+        is_wished: Whether it serves a deployment.
+        memory_bytes: What it weighed when that was last looked at, at ``weighed_at``; None before.
     """
 
     key: str
@@ -49,13 +58,17 @@ class _Host:
     callers: list[bytes] = field(default_factory=list)
     link: bytes | None = None
     pid: int | None = None
+    is_wished: bool = False
+    memory_bytes: int = 0
+    weighed_at: float | None = None
 
 
 class HostSupervisor:
-    """Keeps one host per model key that was asked for, as far as number and memory allow.
+    """Keeps one host per model key that was asked for or is wished for, as far as number and memory allow.
 
     One thread serves the control socket; it never waits for a host, so that a slow start holds up nobody else. A
-    host that ends is started again when it is next asked for, not before.
+    host that was asked for and ends is started again when it is next asked for, not before; one that is wished for
+    is started again at once, unless memory is short: then it sleeps until it is asked.
     """
 
     def __init__(
@@ -74,10 +87,11 @@ class HostSupervisor:
         Args:
             executor: Starts the hosts; made with one thread per process, its environment free of secrets.
             runtime_folder: Where the sockets lie; made private to this user.
-            max_hosts: Hosts alive at once, at least 1; the least recently used goes for a new one.
+            max_hosts: Hosts alive at once that nobody wished for, at least 1; the least recently used goes for a new
+                one.
             max_memory_bytes: Memory of all hosts together above which the least recently used goes, down to
                 one; None: no limit.
-            idle_s: Seconds without a request after which a host ends by itself.
+            idle_s: Seconds without a request after which a host that nobody wished for ends by itself.
             start_timeout_s: Longest time to load a model, in seconds.
             clock: Monotonic seconds.
 
@@ -100,6 +114,7 @@ class HostSupervisor:
         self._hosts: dict[str, _Host] = {}
         self._leaving: list[tuple[_Host, float]] = []
         self._failures: dict[str, tuple[float, str]] = {}
+        self._wishes = Wishes()
         self._weighed_at = clock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -108,6 +123,18 @@ class HostSupervisor:
         """Serve from a thread of its own until closed."""
         self._thread = threading.Thread(target=self._run, name="host-supervisor", daemon=True)
         self._thread.start()
+
+    def want(self, wishes: Iterable[Wish]) -> None:
+        """Say which hosts are to be there, all of them; the others that were wished for end. Safe from any thread.
+
+        A host that is not wished for any more answers what waits, for 30 s at most.
+        """
+        self._wishes.replace(wishes)
+
+    @property
+    def states(self) -> Mapping[str, HostState]:
+        """How far the wished hosts are, by key, as of the latest round. Safe from any thread."""
+        return self._wishes.states
 
     def poll(self, timeout_s: float = TICK_S) -> None:
         """One round: hear what was said, look after every host. For those who do not call start.
@@ -142,8 +169,8 @@ class HostSupervisor:
 
     def _hear(self, sender: bytes, message: dict[str, Any]) -> None:
         op = message["op"]
-        if op == "ensure":
-            self._ensure(sender, message)
+        if op in ("ensure", "find"):
+            self._look_for(sender, message)
             return
         host = next((host for host in self._hosts.values() if self._address(host) == message.get("address")), None)
         if host is None and op == "used":
@@ -152,6 +179,7 @@ class HostSupervisor:
             return  # one that was let go in the meantime
         if op == "ready":
             host.link, host.pid = sender, message["pid"]
+            self._failures.pop(host.key, None)
             self._tell_callers(host, {"address": self._address(host), "pid": host.pid})
         elif op == "failed":
             if message.get("is_tampered"):
@@ -160,7 +188,8 @@ class HostSupervisor:
         elif op == "used":
             host.used_at = self._clock()
 
-    def _ensure(self, sender: bytes, message: dict[str, Any]) -> None:
+    def _look_for(self, sender: bytes, message: dict[str, Any]) -> None:
+        """Tell where a host is, once there is one; start it where there is none."""
         key = message["key"]
         host = self._hosts.get(key)
         if host is not None and host.pid is not None and host.pid == message.get("gone"):
@@ -169,11 +198,12 @@ class HostSupervisor:
             self._look_after(host)
         host = self._hosts.get(key)
         if host is None:
-            refusal = self._refusal(key)
+            refusal = self._refusal(key) if message["op"] == "ensure" else self._wishes.refusal(key, self._clock())
             if refusal is not None:
                 self._send(sender, refusal)
                 return
-            host = self._start_host(key, message["loader"], message["args"])
+            wish = self._wishes.find(key)
+            host = self._start_wished(wish) if wish else self._start_host(key, message["loader"], message["args"])
         host.used_at = self._clock()
         if host.link is not None:
             self._send(sender, {"address": self._address(host), "pid": host.pid})
@@ -184,14 +214,26 @@ class HostSupervisor:
     def _refusal(self, key: str) -> dict[str, Any] | None:
         """Why no host can be started for a key now; makes room for one where it can."""
         oldest = self._clock() - FAILURE_KEPT_S
-        self._failures = {kept: failure for kept, failure in self._failures.items() if failure[0] > oldest}
+        self._failures = {
+            kept: failure
+            for kept, failure in self._failures.items()
+            if failure[0] > oldest or self._wishes.find(kept) is not None
+        }
         if key in self._failures:
             return {"error": "load_failed", "message": self._failures[key][1]}
-        if len(self._hosts) >= self._max_hosts and not self._let_go_of_least_used():
+        asked_for = [host for host in self._hosts.values() if not host.is_wished]
+        if len(asked_for) >= self._max_hosts and not self._let_go_of_least_used(asked_for):
             return {"error": "overloaded", "message": "all model hosts are still being started"}
         return None
 
-    def _start_host(self, key: str, loader: str, args: dict[str, Any]) -> _Host:
+    def _start_wished(self, wish: Wish) -> _Host:
+        self._wishes.started(wish.key, self._clock())
+        given = {"about": dict(wish.about), "idle_s": math.inf}
+        host = self._start_host(wish.key, wish.loader, dict(wish.args), **given)
+        host.is_wished = True
+        return host
+
+    def _start_host(self, key: str, loader: str, args: dict[str, Any], **more: Any) -> _Host:
         name, now = f"h-{secrets.token_hex(4)}.sock", self._clock()
         given = {
             "loader": loader,
@@ -199,22 +241,32 @@ class HostSupervisor:
             "address": address_of(self._folder, name),
             "control_address": address_of(self._folder, CONTROL),
             "idle_s": self._idle_s,
+            **more,
         }
         host = _Host(key, name, self._executor.start(f"host {key}", HOST, given), now, now)
         self._hosts[key] = host
         return host
 
-    def _let_go_of_least_used(self) -> bool:
-        """False when all hosts are still being started."""
-        ready = [host for host in self._hosts.values() if host.link is not None]
+    def _let_go_of_least_used(self, hosts: Iterable[_Host]) -> bool:
+        """False when all of them are still being started."""
+        ready = [host for host in hosts if host.link is not None]
         if not ready:
             return False
         host = min(ready, key=lambda host: host.used_at)
-        del self._hosts[host.key]
-        assert host.link is not None
-        self._send(host.link, {"op": "stop"})  # it answers first what waits
-        self._leaving.append((host, self._clock() + STOP_TIMEOUT_S))
+        if host.is_wished:
+            self._wishes.put_to_sleep(host.key)
+        self._let_go(host)
         return True
+
+    def _let_go(self, host: _Host) -> None:
+        """Have a host end once it has answered what waits; one that is still being started ends at once."""
+        if host.link is None:
+            self._lose(host)
+            return
+        del self._hosts[host.key]
+        self._send(host.link, {"op": "stop"})
+        patience_s = WISHED_STOP_TIMEOUT_S if host.is_wished else STOP_TIMEOUT_S
+        self._leaving.append((host, self._clock() + patience_s))
 
     def _look_after_hosts(self) -> None:
         now = self._clock()
@@ -224,9 +276,24 @@ class HostSupervisor:
             if host.handle.poll() is not None or now > deadline:
                 self._leaving.remove((host, deadline))
                 self._end(host)
-        if self._max_memory_bytes is not None and now - self._weighed_at > WEIGH_EVERY_S:
-            self._weighed_at = now
-            self._keep_within_memory(self._max_memory_bytes)
+        if self._max_memory_bytes is not None:
+            self._keep_within_memory(self._max_memory_bytes, now)
+        self._grant_wishes()
+
+    def _grant_wishes(self) -> None:
+        for host in [host for host in self._hosts.values() if host.is_wished and not self._wishes.find(host.key)]:
+            self._let_go(host)
+        starting = sum(host.link is None for host in self._hosts.values())
+        for wish in self._wishes.each_due(self._clock()):
+            if wish.key in self._hosts:
+                continue
+            if wish.may_sleep and self._is_memory_full():
+                self._wishes.put_to_sleep(wish.key)
+            elif starting < STARTED_AT_ONCE:
+                self._start_wished(wish)
+                starting += 1
+        ready = {host.key for host in self._hosts.values() if host.is_wished and host.link is not None}
+        self._wishes.settle(ready, {key: reason for key, (_, reason) in self._failures.items()}, self._clock())
 
     def _look_after(self, host: _Host) -> None:
         exit_code = host.handle.poll()
@@ -237,10 +304,22 @@ class HostSupervisor:
         elif host.link is None and self._clock() - host.started_at > self._start_timeout_s:
             self._fail(host, f"it was not loaded within {self._start_timeout_s:g} s")
 
-    def _keep_within_memory(self, limit_bytes: int) -> None:
-        used = {host.key: host.handle.memory_bytes() for host in self._hosts.values()}
-        while sum(used.values()) > limit_bytes and len(self._hosts) > 1 and self._let_go_of_least_used():
-            used = {key: used[key] for key in self._hosts}
+    def _keep_within_memory(self, limit_bytes: int, now: float) -> None:
+        ready = [host for host in self._hosts.values() if host.link is not None]
+        fresh = [host for host in ready if host.weighed_at is None]
+        if not fresh and now - self._weighed_at <= WEIGH_EVERY_S:
+            return
+        self._weighed_at = now
+        stale = [host for host in ready if host.weighed_at is not None and now - host.weighed_at > WEIGH_AGAIN_S]
+        for host in (*fresh, *sorted(stale, key=lambda host: host.weighed_at or 0)[:WEIGHED_AT_ONCE]):
+            host.memory_bytes, host.weighed_at = host.handle.memory_bytes(), now
+        while self._is_memory_full() and len(self._hosts) > 1:
+            if not self._let_go_of_least_used(self._hosts.values()):
+                break
+
+    def _is_memory_full(self) -> bool:
+        used = sum(host.memory_bytes for host in self._hosts.values())
+        return self._max_memory_bytes is not None and used > self._max_memory_bytes
 
     def _fail(self, host: _Host, reason: str) -> None:
         log.warning("the model %s could not be loaded: %s", host.key, reason)

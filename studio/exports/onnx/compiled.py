@@ -19,6 +19,7 @@ class CompiledModel:
 
     Attributes:
         classes_: Classes in the order of the probabilities; None where it gives none.
+        example_rows: Rows it is known to take; none where none came with it.
     """
 
     def __init__(self, graph: bytes, stored_as: Mapping[str, str]) -> None:
@@ -39,6 +40,7 @@ class CompiledModel:
         names = [output.name for output in self._session.get_outputs()]
         wanted = [PREDICTION] if self.classes_ is None else [PREDICTION, PROBABILITIES]
         self._outputs = names[: len(wanted)]
+        self.example_rows: Rows = []
 
     def predict_rows(self, rows: Rows) -> tuple[list[Any], FloatArray | None]:
         """Predictions, one per row, and of a classification the probabilities of shape (n_rows, n_classes).

@@ -19,10 +19,12 @@ from studio.models.service.records import (
     register_model,
     update_model,
 )
+from studio.models.service.removal import refuses_removal
 from studio.models.service.settings import get_settings, update_settings
 from studio.models.service.states import (
     begin_training,
     end_training,
+    find_promotions,
     lock_for_change,
     lock_model,
     note_sharing,
@@ -48,6 +50,7 @@ __all__ = [
     "find_access",
     "find_model_by_name",
     "find_names",
+    "find_promotions",
     "find_reach",
     "get_model",
     "get_settings",
@@ -61,6 +64,7 @@ __all__ = [
     "lock_model",
     "note_sharing",
     "refresh_versions",
+    "refuses_removal",
     "register_model",
     "replace_config",
     "unarchive_model",

@@ -8,6 +8,7 @@ from studio.domain.permissions import Role
 from studio.domain.versions import VersionStatus
 from studio.errors import AlreadyArchived, NotArchived
 from studio.models.service.records import add_row
+from studio.models.service.removal import refuse_removal
 from studio.models.service.rows import find_row, new_row, record_of, refuse_training, set_tags, touch
 
 
@@ -17,11 +18,13 @@ def archive_model(stores: Stores, model_id: str) -> Model:
     Raises:
         AlreadyArchived: It is archived.
         ModelTraining: It is training.
+        Conflict: Something else forbids it, such as an active deployment.
     """
     row = find_row(stores, model_id, lock=True)
     if row.status == ModelStatus.ARCHIVED:
         raise AlreadyArchived(f"{row.name!r} is archived already.")
     refuse_training(row)
+    refuse_removal(stores, model_id)
     stores.record_change(model_id, previous_status=row.status, new_status=ModelStatus.ARCHIVED)
     row.status, row.archived_at = str(ModelStatus.ARCHIVED), stores.now()
     touch(row, stores.now())

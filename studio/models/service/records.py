@@ -17,6 +17,7 @@ from studio.errors import ImmutableField, ModelTraining, NameTaken
 from studio.models.service.checks import check_schema
 from studio.models.service.configs import check_own_config
 from studio.models.service.forced_deletion import end_work
+from studio.models.service.removal import refuse_removal
 from studio.models.service.rows import (
     find_row,
     new_row,
@@ -160,11 +161,14 @@ def delete_model(stores: Stores, model_id: str, *, force: bool = False) -> None:
 
     Raises:
         ModelTraining: It is training, and force is not given.
+        Conflict: Something else forbids it, such as an active deployment.
     """
     if force:
         find_row(stores, model_id)
+        refuse_removal(stores, model_id)
         end_work(stores, model_id)  # ahead of the model's lock: whoever ends a run locks the run first
     row = find_row(stores, model_id, lock=True)
+    refuse_removal(stores, model_id)
     if row.status == ModelStatus.TRAINING:
         if not force:
             raise ModelTraining(f"{row.name!r} is training; cancel the run first, or delete with force=true.")

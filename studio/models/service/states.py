@@ -1,7 +1,10 @@
 """How a model's state follows its runs and versions. Called by the rooms above, never by a view."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from studio.backends.stores import Stores
 from studio.domain.model_records import ModelStatus
@@ -90,6 +93,12 @@ def refresh_versions(
     if changed:
         touch(row, stores.now())
     return bool(changed)
+
+
+def find_promotions(db: Session, model_ids: Iterable[str]) -> dict[str, str | None]:
+    """Ids of the versions in production as far as is known, by the ids of those of the models that are there."""
+    query = select(ModelRow.id, ModelRow.promoted_version_id).where(ModelRow.id.in_(list(model_ids)))
+    return {row.id: row.promoted_version_id for row in db.execute(query)}
 
 
 def _status_after(row: ModelRow, has_ready_version: bool) -> str:

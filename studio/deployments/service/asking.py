@@ -1,0 +1,116 @@
+"""Has deployments predict. No call touches the database while what the process knows of the model is fresh."""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from studio.backends.serving.port import Answer
+from studio.backends.serving.routes import Route
+from studio.backends.stores import Stores
+from studio.deployments.service.rows import find_row
+from studio.domain.deployments import Strategy
+from studio.errors import BackendDown, HostGone, HostUnknown, NotDeployed
+
+ATTEMPTS = 3  # a request that ended so many hosts ends no more of them
+PAUSE_S = 0.05
+UNKNOWN_S = 10.0  # longest wait for hosts that the worker has not taken up, as after its restart
+
+Check = Callable[[Route], None]
+
+
+def predict(
+    stores: Stores,
+    model_id: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    deployment_id: str | None = None,
+    version_id: str | None = None,
+    timeout_s: float | None = None,
+    check: Check | None = None,
+) -> Answer:
+    """Have rows predicted by an active deployment of a model: the direct one and the canary by their shares.
+
+    A host that ends meanwhile, or that a new version has replaced, fails no request: another is asked. Safe to repeat.
+
+    Args:
+        stores: Open stores; nothing is read through them while the routes are fresh.
+        model_id: Id of a model that the caller may read.
+        rows: At least one; column -> JSON value.
+        deployment_id: Ask this one, whatever its share.
+        version_id: Ask one that serves this version.
+        timeout_s: Longest wait in seconds; None for that of the settings.
+        check: Called with the route before it is asked: whether the rows fit its version; raises InvalidInputs.
+
+    Returns:
+        The answer, with deployment and version as the host itself says.
+
+    Raises:
+        NotDeployed: No active deployment answers such requests.
+        DeploymentNotFound: The model has no deployment of that id.
+        PredictionFailed: The model raised.
+        Overloaded: It has too much to do to answer in time.
+        BackendDown: Its hosts are not there.
+    """
+    begun = time.monotonic()
+    deadline = begun + (stores.config.predict_timeout_s if timeout_s is None else timeout_s)
+    seen, asked = float("-inf"), 0
+    while True:
+        route = choose_route(stores, model_id, deployment_id=deployment_id, version_id=version_id, newer_than=seen)
+        if check is not None:
+            check(route)
+        seen = time.monotonic()
+        try:
+            return stores.hosts.ask(route.keys, rows, deadline=deadline)
+        except HostGone as error:
+            asked += 1
+            if asked >= ATTEMPTS:
+                raise BackendDown(
+                    "The processes of the model end when they are asked this.", retry_after_s=5
+                ) from error
+        except HostUnknown:
+            if seen > min(deadline - PAUSE_S, begun + UNKNOWN_S):
+                raise
+            time.sleep(PAUSE_S)
+
+
+def choose_route(
+    stores: Stores,
+    model_id: str,
+    *,
+    deployment_id: str | None = None,
+    version_id: str | None = None,
+    newer_than: float = float("-inf"),
+) -> Route:
+    """The deployment that is to answer a request; raises as ``predict``.
+
+    Args:
+        stores: Open stores.
+        model_id: Id of a model that the caller may read.
+        deployment_id: This one, whatever its share.
+        version_id: One that serves this version.
+        newer_than: Time of the monotonic clock at which what was known was found to be out of date.
+    """
+    routes = stores.routes.of_model(model_id, newer_than=newer_than)
+    if deployment_id is not None:
+        found = next((route for route in routes if route.deployment_id == deployment_id), None)
+        if found is None:
+            row = find_row(stores, model_id, deployment_id)
+            raise NotDeployed(f"Deployment {deployment_id} is {row.status}; only an active one answers.")
+        return found
+    if version_id is not None:
+        serving = sorted((route for route in routes if route.version_id == version_id), key=_rank)
+        if not serving:
+            raise NotDeployed(f"No active deployment of this model serves version {version_id}.")
+        return serving[0]
+    direct = next((route for route in routes if route.strategy == Strategy.DIRECT), None)
+    if direct is None:
+        raise NotDeployed("This model has no active direct deployment; create one first.")
+    canary = next((route for route in routes if route.strategy == Strategy.CANARY and route.is_serving), None)
+    takes_canary = canary is not None and random.uniform(0, 100) < canary.traffic_percent  # noqa: S311
+    return canary if canary is not None and takes_canary else direct
+
+
+def _rank(route: Route) -> tuple[bool, int]:
+    """Those that serve come first, direct before canary before shadow."""
+    return not route.is_serving, list(Strategy).index(Strategy(route.strategy))
