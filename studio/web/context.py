@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flask import Flask, current_app, g, request
@@ -13,6 +13,7 @@ from werkzeug.wsgi import get_path_info
 from studio.backends.stores import Note, Stores
 from studio.domain.actors import Actor
 from studio.domain.permissions import Access
+from studio.web.admissions import Admissions
 from studio.web.identity import Identifier
 from studio.web.limiter import CallLimiter
 from studio.web.sockets import Sockets
@@ -76,6 +77,7 @@ class Edge:
         redeem_ticket: Takes a stream ticket back for its caller, model id and run id.
         sockets: The open sockets.
         seal: Encrypts and decrypts kept answers.
+        admissions: Who was let through a moment ago.
     """
 
     open_stores: OpenStores
@@ -90,6 +92,7 @@ class Edge:
     redeem_ticket: Callable[[str], tuple[Actor, str | None, str | None]]
     sockets: Sockets
     seal: "Seal"
+    admissions: Admissions = field(default_factory=Admissions)
 
 
 class Seal(Protocol):

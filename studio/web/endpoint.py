@@ -129,9 +129,19 @@ def _answer(operation: Operation, view: View, args: dict[str, Any]) -> Response:
         with edge.open_stores(actor, write=False) as stores:
             authorize_operation(edge, stores, origin, operation, args)
             return _read(operation, view, Context(stores, actor, origin), args)
+    _let_through(operation, edge, actor, origin, args)
+    return _write(operation, view, edge, lambda body: actor, origin, args)
+
+
+def _let_through(operation: Operation, edge: Edge, actor: Actor, origin: Origin, args: Mapping[str, Any]) -> None:
+    """Let an actor through to an operation that does not read alone; raises as ``authorize``."""
+    key = (request.headers["Authorization"], operation.id, str(args.get("model_id")))
+    if operation.admits_again and edge.admissions.is_known(*key):
+        return
     with edge.open_stores(actor, write=False) as stores:
         authorize_operation(edge, stores, origin, operation, args)
-    return _write(operation, view, edge, lambda body: actor, origin, args)
+    if operation.admits_again:
+        edge.admissions.note(*key)
 
 
 def authorize(edge: Edge, stores: Stores, origin: Origin, needs: Needs, model_id: str | None) -> None:

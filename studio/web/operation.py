@@ -43,6 +43,8 @@ class Operation:
         media_types: Media types of the answer, the default first.
         is_inference: True when it asks a model: calls are bounded by the model's queue, and not counted.
         same_at: Further statuses the same body may come with, where the view makes the answer.
+        admits_again: True for what is called so often that a caller who was let through is not looked up again within a
+            second.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Operation:
     media_types: tuple[str, ...] = (JSON,)
     is_inference: bool = False
     same_at: tuple[int, ...] = ()
+    admits_again: bool = False
 
     @property
     def takes_body(self) -> bool:

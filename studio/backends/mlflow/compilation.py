@@ -15,9 +15,10 @@ from studio.backends.mlflow.model_files import ModelColumn
 from studio.backends.serving.called_model import plain_values
 from studio.backends.serving.wire import to_json
 from studio.exports.onnx.compiled import CompiledModel
-from studio.exports.onnx.conversion import convert
+from studio.exports.onnx.conversion import convert, is_ours
 from studio.exports.onnx.graph import CannotConvert
 from studio.exports.onnx.parity import make_hard
+from studio.exports.onnx.plain_pipelines import convert_plain
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +39,14 @@ def compile_model(model: Any, columns: Sequence[ModelColumn], sample: pd.DataFra
     """
     started = time.monotonic()
     try:
-        graph = convert(model).SerializeToString()
-        compiled = CompiledModel(graph, {column.name: column.type for column in columns})
+        stored_as = {column.name: column.type for column in columns}
+        made = convert(model) if is_ours(model) else convert_plain(model, stored_as)
+        compiled = CompiledModel(made.SerializeToString(), stored_as)
     except (CannotConvert, ValueError) as error:  # ValueError: beyond the 2 GB that a message can hold
         logger.info("the model is served as it is: cannot be converted: %s", error)
         return None
     spread = np.linspace(0, len(sample) - 1, HARD_ROWS).astype(np.int64)
-    hard = make_hard(sample.iloc[spread], model.named_steps["columns"].column_types)
+    hard = make_hard(sample.iloc[spread], compiled.kinds)
     hosted = HostedModel(model, columns)
     for frame in (sample, hard):
         fault = _difference(hosted, compiled, orjson.loads(to_json(frame.to_dict("records"))))

@@ -18,6 +18,7 @@ class CompiledModel:
     """Predicts rows with onnxruntime, on one thread.
 
     Attributes:
+        kinds: Kind of each input column.
         classes_: Classes in the order of the probabilities; None where it gives none.
         example_rows: Rows it is known to take; none where none came with it.
     """
@@ -35,7 +36,8 @@ class CompiledModel:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         facts = self._session.get_modelmeta().custom_metadata_map
-        self._feeds = RowFeeds(json.loads(facts["inputs"]), stored_as)
+        self.kinds: dict[str, str] = json.loads(facts["inputs"])
+        self._feeds = RowFeeds(self.kinds, stored_as)
         self.classes_: list[Any] | None = json.loads(facts["classes"]) if "classes" in facts else None
         names = [output.name for output in self._session.get_outputs()]
         wanted = [PREDICTION] if self.classes_ is None else [PREDICTION, PROBABILITIES]

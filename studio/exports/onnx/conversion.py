@@ -39,7 +39,7 @@ def convert(pipeline: Any) -> ModelProto:
     Raises:
         CannotConvert: A part of it has no ONNX form here; says which.
     """
-    if type(pipeline) is not Pipeline or [name for name, _ in pipeline.steps] != ["columns", "model"]:
+    if not is_ours(pipeline):
         raise CannotConvert(type(pipeline).__name__)
     reader, model = pipeline.named_steps["columns"], pipeline.named_steps["model"]
     if type(reader) is not ColumnReader:
@@ -51,14 +51,19 @@ def convert(pipeline: Any) -> ModelProto:
     if type(model) is BlendClassifier:
         require_known(model, BlendClassifier, ("members", "weights", "classes", "classes_", "calibration"))
         blend = _add_blend(graph, inputs, model.members, model.weights)
-        facts["classes"] = _add_classes(graph, blend, model.classes_, model.calibration)
+        facts["classes"] = add_classes(graph, blend, model.classes_, model.calibration)
     else:
         is_clusterer = type(model) is BlendClusterer
         require_known(model, BlendClusterer if is_clusterer else BlendRegressor, ("members", "weights"))
-        _add_numbers(graph, _add_blend(graph, inputs, model.members, model.weights), are_whole=is_clusterer)
+        add_numbers(graph, _add_blend(graph, inputs, model.members, model.weights), are_whole=is_clusterer)
     made = graph.model()
     note(made, {name: json.dumps(fact, ensure_ascii=False) for name, fact in facts.items()})
     return made
+
+
+def is_ours(pipeline: Any) -> bool:
+    """Whether it is a pipeline as the search gives it."""
+    return type(pipeline) is Pipeline and [name for name, _ in pipeline.steps] == ["columns", "model"]
 
 
 def note(model: ModelProto, facts: Mapping[str, str]) -> None:
@@ -100,7 +105,7 @@ def _add_member(graph: Graph, matrix: str, member: Member, encoder: Encoder) -> 
     return graph.columns(graph.op("Concat", outputs, graph.zeros(matrix), axis=1), places)
 
 
-def _add_numbers(graph: Graph, total: str, *, are_whole: bool) -> None:
+def add_numbers(graph: Graph, total: str, *, are_whole: bool) -> None:
     """The output of a regression or a clustering."""
     numbers = graph.op("Reshape", total, graph.constant([-1], np.int64))
     if are_whole:
@@ -116,7 +121,7 @@ def _turn_back(graph: Graph, logs: str, target: LogTarget) -> str:
     return graph.op("Mul", ratios, graph.constant(target.factor * target.unit))
 
 
-def _add_classes(graph: Graph, total: str, classes: npt.NDArray[Any], calibration: Calibration) -> list[Any]:
+def add_classes(graph: Graph, total: str, classes: npt.NDArray[Any], calibration: Calibration) -> list[Any]:
     """The outputs of a classification: the class decided on and all probabilities; gives the classes, JSON-ready."""
     require_known(calibration, Calibration, ("temperature", "scales"))
     if calibration.temperature != 1.0:

@@ -86,6 +86,8 @@ def make_hard(rows: pd.DataFrame, column_types: Mapping[str, str]) -> pd.DataFra
     odd: dict[str, list[Any]] = {
         "number": [np.inf, -np.inf, 1e300, -1e300, 0.0, -1.0, 1e9],
         "category": ["\N{SNOWMAN} never seen", "0", "true", "None"],
+        "float": [0.0, -1.0, 1e9, -1e9],  # scikit-learn refuses numbers that its trees cannot hold
+        "word": ["\N{SNOWMAN} never seen", "", " "],
         "boolean": [True, False],
         "datetime": ["1904-02-29T23:59:59Z", "1970-01-01T00:00:00Z", "2100-12-31T12:30:00Z"],
         "text": [""],

@@ -21,6 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 Rows = Sequence[Mapping[str, Any]]
 _Read = Callable[[list[Any]], npt.NDArray[Any]]
 
+ABSENT: Final = "\ufdd0"  # a word that is missing: a noncharacter, which no text is to hold
 _PLAIN_NUMBERS: Final = frozenset({int, float, bool, type(None)})
 _NUMBERS: Final = {"integer": int, "long": int, "float": float, "double": float}
 _TRUTH: Final = {True: 1.0, False: 0.0, None: np.nan}
@@ -33,7 +34,7 @@ class RowFeeds:
     def __init__(self, column_types: Mapping[str, str], stored_as: Mapping[str, str]) -> None:
         """
         Args:
-            column_types: Kind of each column, as ``ColumnReader`` has it.
+            column_types: Kind of each column, as ``ColumnReader`` or ``convert_plain`` has it.
             stored_as: MLflow's word for the type the model was trained on, by column: a number is read as a category
                 of that type.
 
@@ -71,6 +72,12 @@ def _read_numbers(cells: list[Any]) -> FloatArray:
 
 def _read_truths(cells: list[Any]) -> FloatArray:
     return _read_each(cells, _truth_of, read_truth)
+
+
+def _read_words(cells: list[Any]) -> npt.NDArray[Any]:
+    return np.array(
+        [ABSENT if cell is None else cell if type(cell) is str else str(cell) for cell in cells], dtype=object
+    )
 
 
 def _read_stamps(cells: list[Any]) -> FloatArray:
@@ -124,4 +131,6 @@ _READERS: Final[Mapping[str, _Read]] = {
     "number": _read_numbers,
     "boolean": _read_truths,
     "datetime": _read_stamps,
+    "float": _read_numbers,
+    "word": _read_words,
 }
