@@ -1,6 +1,7 @@
 """Rows read cell by cell are what the model's own reader makes of them, whatever a caller sends."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from studio.backends.mlflow.model_files import ModelColumn
 from studio.exports.onnx.graph import CannotConvert
 from studio.exports.onnx.inputs import feeds_of
 from studio.exports.onnx.row_feeds import RowFeeds
+from studio.tabular.written import WrittenDate, WrittenNumber
 
 KINDS = {
     "whole": ("number", "long"), "part": ("number", "double"), "plan": ("category", "string"),
@@ -58,6 +60,27 @@ def test_rows_together_are_read_as_one_by_one(rows):
     for place, row in enumerate(rows):
         for name, array in read.read([row]).items():
             np.testing.assert_array_equal(together[name][place : place + 1], array, err_msg=name)
+
+
+PRICES, DAYS = WrittenNumber(",", ".", "$"), WrittenDate("dmy", ".")
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored", "written", "cells"),
+    [
+        ("number", "double", PRICES, ["$1,234.50", 1234.5, "1,234", "dear", "", None]),
+        ("datetime", "datetime", DAYS, ["31.1.2026", "2026-01-31", "2026-01-31T10:00:00Z", "31.1.26", "soon", None]),
+    ],
+)
+def test_text_in_the_way_of_the_column_is_read_so(kind, stored, written, cells):
+    reader = ColumnReader({"it": kind}, {"it": written}).fit(pd.DataFrame({"it": [None]}))
+    hosted = HostedModel(None, [ModelColumn("it", stored, written=written)])
+    read = RowFeeds({"it": kind}, {"it": stored}, {"it": written})
+    for cell in cells:
+        found = read.read([{"it": cell}])["it"]
+        [[number]] = found
+        wanted = reader.transform(hosted.input_frame([{"it": cell}])).values[0, 0]
+        np.testing.assert_allclose(number if kind == "number" else number / 86_400, wanted, err_msg=str(cell))
 
 
 def test_a_value_that_is_left_out_is_missing():

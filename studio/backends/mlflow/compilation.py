@@ -41,7 +41,8 @@ def compile_model(model: Any, columns: Sequence[ModelColumn], sample: pd.DataFra
     try:
         stored_as = {column.name: column.type for column in columns}
         made = convert(model) if is_ours(model) else convert_plain(model, stored_as)
-        compiled = CompiledModel(made.SerializeToString(), stored_as)
+        written = {column.name: column.written for column in columns if column.written is not None}
+        compiled = CompiledModel(made.SerializeToString(), stored_as, written)
     except (CannotConvert, ValueError) as error:  # ValueError: beyond the 2 GB that a message can hold
         logger.info("the model is served as it is: cannot be converted: %s", error)
         return None

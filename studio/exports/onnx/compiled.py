@@ -10,6 +10,7 @@ import onnxruntime
 
 from studio.exports.onnx.conversion import PREDICTION, PROBABILITIES
 from studio.exports.onnx.row_feeds import RowFeeds, Rows
+from studio.tabular.written import Readable
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -23,11 +24,12 @@ class CompiledModel:
         example_rows: Rows it is known to take; none where none came with it.
     """
 
-    def __init__(self, graph: bytes, stored_as: Mapping[str, str]) -> None:
+    def __init__(self, graph: bytes, stored_as: Mapping[str, str], written: Mapping[str, Readable]) -> None:
         """
         Args:
             graph: What ``convert`` made, serialized.
             stored_as: As RowFeeds takes it.
+            written: As RowFeeds takes it.
 
         Raises:
             CannotConvert: A column cannot be read cell by cell.
@@ -37,7 +39,7 @@ class CompiledModel:
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         facts = self._session.get_modelmeta().custom_metadata_map
         self.kinds: dict[str, str] = json.loads(facts["inputs"])
-        self._feeds = RowFeeds(self.kinds, stored_as)
+        self._feeds = RowFeeds(self.kinds, stored_as, written)
         self.classes_: list[Any] | None = json.loads(facts["classes"]) if "classes" in facts else None
         names = [output.name for output in self._session.get_outputs()]
         wanted = [PREDICTION] if self.classes_ is None else [PREDICTION, PROBABILITIES]

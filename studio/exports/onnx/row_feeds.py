@@ -16,6 +16,7 @@ import pandas as pd
 
 from studio.automl.columns import EPOCH, read_numbers, read_stamps, read_text, read_truth
 from studio.exports.onnx.graph import CannotConvert
+from studio.tabular.written import Readable, WrittenDate
 
 FloatArray = npt.NDArray[np.float64]
 Rows = Sequence[Mapping[str, Any]]
@@ -31,18 +32,24 @@ _STAMP: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6}
 class RowFeeds:
     """Reads rows for one model."""
 
-    def __init__(self, column_types: Mapping[str, str], stored_as: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        column_types: Mapping[str, str],
+        stored_as: Mapping[str, str],
+        written: Mapping[str, Readable] | None = None,
+    ) -> None:
         """
         Args:
             column_types: Kind of each column, as ``ColumnReader`` or ``convert_plain`` has it.
             stored_as: MLflow's word for the type the model was trained on, by column: a number is read as a category
                 of that type.
+            written: How numbers and dates are written where they come as text, as ``ColumnReader`` has it.
 
         Raises:
             CannotConvert: A column cannot be read cell by cell.
         """
         self._readers = [
-            (name, _reader_of(kind, stored_as.get(name, "string")))
+            (name, _reader_of(kind, stored_as.get(name, "string"), (written or {}).get(name)))
             for name, kind in column_types.items()
             if kind != "text"
         ]
@@ -56,7 +63,11 @@ class RowFeeds:
         return {name: read([row.get(name) for row in rows])[:, None] for name, read in self._readers}
 
 
-def _reader_of(kind: str, stored_as: str) -> _Read:
+def _reader_of(kind: str, stored_as: str, written: Readable | None) -> _Read:
+    if kind == "number":
+        return functools.partial(_read_numbers, written=written)
+    if kind == "datetime":
+        return functools.partial(_read_stamps, written=written)
     if kind == "category":
         if stored_as == "datetime":
             raise CannotConvert("time stamps as categories")
@@ -64,10 +75,10 @@ def _reader_of(kind: str, stored_as: str) -> _Read:
     return _READERS[kind]
 
 
-def _read_numbers(cells: list[Any]) -> FloatArray:
+def _read_numbers(cells: list[Any], written: Readable | None = None) -> FloatArray:
     if {type(cell) for cell in cells} <= _PLAIN_NUMBERS:
         return np.array(cells, dtype=np.float64)  # None becomes NaN
-    return _read_each(cells, _number_of, read_numbers)
+    return _read_each(cells, _number_of, functools.partial(read_numbers, written=written))
 
 
 def _read_truths(cells: list[Any]) -> FloatArray:
@@ -80,8 +91,8 @@ def _read_words(cells: list[Any]) -> npt.NDArray[Any]:
     )
 
 
-def _read_stamps(cells: list[Any]) -> FloatArray:
-    return _read_each(cells, _seconds_of, _read_odd_stamps)
+def _read_stamps(cells: list[Any], written: Readable | None = None) -> FloatArray:
+    return _read_each(cells, _seconds_of, functools.partial(_read_odd_stamps, written=written))
 
 
 def _read_each(
@@ -115,7 +126,9 @@ def _seconds_of(cell: Any) -> float | None:
     return (stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)).timestamp()
 
 
-def _read_odd_stamps(cells: "pd.Series[Any]") -> FloatArray:
+def _read_odd_stamps(cells: "pd.Series[Any]", written: Readable | None) -> FloatArray:
+    if isinstance(written, WrittenDate):
+        cells = cells.map(lambda cell: written.as_iso(cell) if isinstance(cell, str) else cell)
     seconds = (read_stamps(cells) - EPOCH) / pd.Timedelta(seconds=1)
     return np.asarray(seconds.to_numpy(np.float64, na_value=np.nan))
 
@@ -127,10 +140,4 @@ def _read_texts(cells: list[Any], numbers_are: type | None = None) -> npt.NDArra
     return np.array(texts, dtype=object)
 
 
-_READERS: Final[Mapping[str, _Read]] = {
-    "number": _read_numbers,
-    "boolean": _read_truths,
-    "datetime": _read_stamps,
-    "float": _read_numbers,
-    "word": _read_words,
-}
+_READERS: Final[Mapping[str, _Read]] = {"boolean": _read_truths, "float": _read_numbers, "word": _read_words}
