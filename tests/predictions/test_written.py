@@ -12,9 +12,10 @@ from mlflow.pyfunc.scoring_server import invocations
 
 from studio.automl.plan import Plan
 from studio.automl.search import search
-from studio.backends.mlflow.loading import load_version
+from studio.backends.mlflow.loading import load_deployed, load_version
 from studio.backends.mlflow.model_files import save_model, schema_of
 from studio.errors import InvalidInputs
+from studio.exports.onnx.compiled import CompiledModel
 from studio.exports.pickles import write_pickle, write_skops
 from studio.predictions.service.file_forms import read_csv
 from studio.predictions.service.input_schema import GivenRows, InputSchema
@@ -104,6 +105,14 @@ def test_hosts_take_both(trained):
     hosted = load_version(str(folder / "model"))
     for rows in (PLAIN, AS_WRITTEN, [PLAIN[0], AS_WRITTEN[1]]):
         assert hosted.predict(hosted.input_frame(rows)).tolist() == pytest.approx(outcomes(estimator, PLAIN))
+
+
+def test_compiled_models_take_both(trained):
+    folder, estimator, _ = trained
+    compiled = load_deployed(str(folder / "model"))
+    assert isinstance(compiled, CompiledModel)
+    for rows in (PLAIN, AS_WRITTEN, [PLAIN[0], AS_WRITTEN[1]]):
+        assert compiled.predict_rows(rows)[0] == pytest.approx(outcomes(estimator, PLAIN))
 
 
 def test_callers_are_told_what_they_may_send(trained):
