@@ -5,7 +5,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from studio.automl.columns import Cells
+from studio.automl.splits import Split
+
+MOST_CELLS = 20_000_000
+HASHED_FIRST = 4  # cells of a row that decide whether it is looked at in a large table
 MOST_NAMED = 10  # columns or classes in a line of a log
 
 
@@ -32,6 +38,44 @@ def name_rare(codes: npt.NDArray[Any], labels: Sequence[str] | None) -> str:
         return ""
     rare = [labels[code] for code in np.flatnonzero(np.bincount(codes, minlength=len(labels)) == 1).tolist()]
     return f"classes of one row, which are trained on and cannot be tested: {_list_some(rare)}" if rare else ""
+
+
+def name_twins(cells: Cells, y: npt.NDArray[Any], split: Split) -> str:
+    """Says how many rows are in a training row's likeness, target included; empty where none is.
+
+    Of tables beyond ``MOST_CELLS`` some of the rows are looked at, the same ones of all that are alike.
+    """
+    looked_at = np.arange(len(y))
+    if cells.values.size > MOST_CELLS:
+        every = np.uint64(-(-cells.values.size // MOST_CELLS))
+        looked_at = np.flatnonzero(_hash_rows(cells, y, slice(0, HASHED_FIRST)) % every == 0)
+        cells = cells.take(looked_at)
+    whole = np.zeros(len(y), dtype=np.uint64)
+    whole[looked_at] = _hash_rows(cells, y[looked_at], slice(None))
+    trained = np.intersect1d(split.train, looked_at)
+    found = []
+    for name, rows in (("test", split.test), ("validation", split.validation)):
+        alike = np.isin(whole[np.intersect1d(rows, looked_at)], whole[trained])
+        if alike.any():
+            found.append(f"{alike.mean():.1%} of the {name} rows")
+    if not found:
+        return ""
+    return f"{' and '.join(found)} are the same as a training row, target included: scores may flatter"
+
+
+def _hash_rows(cells: Cells, y: npt.NDArray[Any], chosen: slice) -> npt.NDArray[np.uint64]:
+    """One number per row, equal where rows are; from some of the cells, or from all with the texts."""
+    hashes = pd.util.hash_array(np.ascontiguousarray(y, dtype=np.float64))
+    for column in cells.values.T[chosen]:
+        hashes = _mix(hashes, pd.util.hash_array(np.ascontiguousarray(column)))
+    for text in cells.texts if chosen == slice(None) else ():
+        hashes = _mix(hashes, pd.util.hash_array(text, categorize=False))
+    return hashes
+
+
+def _mix(hashes: npt.NDArray[np.uint64], more: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    mixed: npt.NDArray[np.uint64] = hashes * np.uint64(0x9E3779B97F4A7C15) ^ more
+    return mixed ^ (mixed >> np.uint64(29))
 
 
 def _list_some(names: Sequence[str]) -> str:

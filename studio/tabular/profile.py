@@ -1,5 +1,6 @@
 """The profile of a typed table: what is in each column, and what a modeller is warned of."""
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,14 @@ from studio.tabular.column_profile import ColumnProfile, profile_column
 from studio.tabular.leakage import SAMPLE_ROWS, Target, is_leaking, read_target
 from studio.tabular.row_hash import add_column, count_repeats
 from studio.tabular.table import Column, ColumnType
-from studio.tabular.warning_rules import ProfileWarning, warn_of_column, warn_of_form, warn_of_leak, warn_of_repeats
+from studio.tabular.warning_rules import (
+    ProfileWarning,
+    warn_of_column,
+    warn_of_form,
+    warn_of_leak,
+    warn_of_repeats,
+    warn_of_target,
+)
 from studio.tabular.written import read_metadata
 
 CELLS_AT_ONCE = 4 << 20
@@ -74,12 +82,37 @@ def profile(path: Path | BinaryIO, columns: Sequence[Column], target_column: str
         for column, values in _read_columns(file, columns):
             found.append(profile_column(column, values))
             warned = warn_of_column(found[-1], values)
+            if column.name == target_column:
+                counts = None if target is None or target.classes is None else np.bincount(target.classes).tolist()
+                warned += warn_of_target(column.name, rows, found[-1].missing, counts)
             if target is not None and _may_leak(column, target, warned) and is_leaking(values.take(sample), target):
                 warned.append(warn_of_leak(column.name, target.name))
             warnings += warned + warn_of_form(column.name, read_metadata(schema.field(column.name).metadata))
             add_column(hashes, values)
     warnings += warn_of_repeats(count_repeats(hashes), rows)
     return Profile(rows, len(columns), tuple(found), tuple(warnings))
+
+
+def sample_table(path: Path, most_rows: int) -> BinaryIO:
+    """Some rows of a typed table as one of its own, in memory; all columns, each row as likely as any other.
+
+    Args:
+        path: A typed Parquet file.
+        most_rows: Rows at most; fewer than the table has.
+    """
+    with pq.ParquetFile(path) as file:
+        rows = file.metadata.num_rows
+        chosen = np.sort(np.random.default_rng(SEED).choice(rows, most_rows, replace=False))
+        sampled, first = io.BytesIO(), 0
+        with pq.ParquetWriter(sampled, file.schema_arrow) as writer:
+            for group in range(file.num_row_groups):
+                end = first + file.metadata.row_group(group).num_rows
+                places = chosen[(chosen >= first) & (chosen < end)] - first
+                if len(places):
+                    writer.write_table(file.read_row_group(group).take(pa.array(places)))
+                first = end
+    sampled.seek(0)
+    return sampled
 
 
 def _may_leak(column: Column, target: Target, warned: list[ProfileWarning]) -> bool:

@@ -6,7 +6,9 @@ import pytest
 
 from studio.errors import UnknownColumn
 from studio.tabular import profile as profile_module
-from studio.tabular.profile import profile
+from studio.tabular.profile import profile, sample_table
+
+DIAMONDS = {("duplicate_rows", None), *(("outliers", name) for name in ("depth", "table", "y", "z"))}
 
 
 @pytest.fixture
@@ -92,8 +94,60 @@ def test_what_a_column_is_warned_of(read):
         ("id_like", "customer_id"),
         ("id_like", "code"),
         ("high_cardinality", "town"),
+        ("rare_categories", "town"),
         ("mostly_missing", "rare"),
     }
+
+
+def test_values_that_are_nearly_all_the_same_rare_or_far_out(read):
+    random = np.random.default_rng(0)
+    n = 1000
+    frame = pd.DataFrame(
+        {
+            "flag": [True] * 995 + [False] * 5,
+            "zeros": [0.0] * 995 + [1.0, 2, 3, 4, 5],
+            "word": ["usual"] * 992 + ["other"] * 8,
+            "two": ["a", "b"] * 500,
+            "kind": [*"abcd"] * 249 + [*"wxyz"],
+            "typo": np.append(random.normal(170, 10, n - 1), 17_000),
+            "skewed": random.lognormal(0, 1, n),
+            "half": [0.0, 1.0] * 500,
+        }
+    )
+    _, warnings = read(frame)
+    assert warnings == {
+        ("nearly_constant", "flag"),
+        ("nearly_constant", "zeros"),
+        ("nearly_constant", "word"),
+        ("rare_categories", "kind"),
+        ("outliers", "typo"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        (["no"] * 960 + ["yes"] * 40, {"imbalanced_target"}),
+        (["no"] * 800 + ["yes"] * 200, set()),
+        (["no", "yes"] * 490 + [None] * 20, {"missing_target"}),
+        ([f"c{i % 19}" for i in range(999)] + ["c19"], {"rare_categories", "imbalanced_target"}),
+        (np.arange(1000) ** 1.5, set()),
+    ],
+)
+def test_a_target_is_warned_of(read, y, expected):
+    frame = pd.DataFrame({"y": y, "x": np.random.default_rng(0).random(1000)})
+    _, warnings = read(frame, "y")
+    assert {code for code, column in warnings if column == "y"} - {"rare_categories"} == expected - {"rare_categories"}
+    assert not any("target" in code for code, _ in read(frame)[1])
+
+
+def test_a_sample_is_a_table_like_the_whole(desk):
+    frame = pd.DataFrame({"n": np.arange(1000), "c": [*"ab"] * 500})
+    columns = desk.read(frame.to_csv(index=False)).columns
+    found = profile(sample_table(desk.typed, 100), columns, "c")
+    assert (found.rows, found.columns) == (100, 2)
+    assert found == profile(sample_table(desk.typed, 100), columns, "c")
+    assert found.column_profiles[0].min >= 0
 
 
 def test_rows_that_repeat_are_counted_with_missing_values_equal(desk):
@@ -190,12 +244,17 @@ def test_columns_read_in_several_groups_give_the_same(desk, monkeypatch):
         (
             "titanic.csv",
             "survived",
-            {("leaking", "alive"), ("mostly_missing", "deck"), ("duplicate_rows", None)},
+            {
+                ("leaking", "alive"),
+                ("mostly_missing", "deck"),
+                ("rare_categories", "deck"),
+                ("duplicate_rows", None),
+            },
         ),
         ("telco.csv", "Churn", {("id_like", "customerID")}),
-        ("diamonds.csv", "price", {("duplicate_rows", None)}),
-        ("diamonds.csv", "carat", {("duplicate_rows", None)}),
-        ("elec.csv", "class", {("duplicate_rows", None)}),
+        ("diamonds.csv", "price", DIAMONDS),
+        ("diamonds.csv", "carat", DIAMONDS),
+        ("elec.csv", "class", {("duplicate_rows", None), ("outliers", "nswprice"), ("outliers", "vicprice")}),
     ],
 )
 def test_public_tables(read, public_table, name, target, expected):

@@ -8,6 +8,7 @@ from studio.datasets.service.contents import (
     profile_dataset,
     read_column,
     read_rows,
+    warn_of_dataset,
 )
 from studio.datasets.service.links import (
     find_link,
@@ -42,4 +43,5 @@ __all__ = [
     "remove_rest",
     "unlink_dataset",
     "upload_dataset",
+    "warn_of_dataset",
 ]

@@ -20,11 +20,12 @@ from studio.datasets.service.catalogue import get_dataset
 from studio.domain.datasets import Dataset, folder_of
 from studio.errors import DatasetNotFound, FileMissing, UnknownColumn
 from studio.tabular.preview import preview
-from studio.tabular.profile import profile
+from studio.tabular.profile import profile, sample_table
 from studio.tabular.table import Column, ColumnType
 from studio.version import VERSION
 
 KEPT_PROFILES = 20
+LEAST_SAMPLE_ROWS = 2_000
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,45 @@ def profile_dataset(stores: Stores, dataset_id: str, *, target_column: str | Non
             fields=[("target_column", f"there is no column {target_column!r}")],
         )
     key = _profile_key(dataset, target_column)
-    with contextlib.suppress(FileMissing):
-        kept: dict[str, Any] = orjson.loads(b"".join(stores.files.read_chunks(key)))
+    kept = _kept_profile(stores, key)
+    if kept is not None:
         return kept
     with _table_of(stores, dataset) as table:
-        columns = [Column(column.name, ColumnType(column.type)) for column in dataset.columns]
-        found = profile(table, columns, target_column).to_json()
+        found = profile(table, _columns_of(dataset), target_column).to_json()
     _keep(stores, dataset, key, found)
     return found
+
+
+def warn_of_dataset(
+    stores: Stores, dataset_id: str, table: Path, *, target_column: str | None, most_cells: int
+) -> tuple[list[dict[str, Any]], int]:
+    """What a modeller is warned of, of the kept profile where there is one.
+
+    Args:
+        stores: Open stores.
+        dataset_id: Id of the dataset.
+        table: A copy of its typed table.
+        target_column: One of its columns, the one to be predicted.
+        most_cells: Of a table with more cells than that, and no kept profile, some rows are judged for all.
+
+    Returns:
+        The profile's warnings, and how many rows they were found in.
+
+    Raises:
+        DatasetNotFound: The organization has no such dataset.
+    """
+    dataset = get_dataset(stores, dataset_id)
+    columns = _columns_of(dataset)
+    kept = _kept_profile(stores, _profile_key(dataset, target_column))
+    if kept is not None:
+        return kept["warnings"], dataset.rows
+    n_rows = max(LEAST_SAMPLE_ROWS, most_cells // len(columns))
+    if n_rows < dataset.rows:
+        found = profile(sample_table(table, n_rows), columns, target_column).to_json()
+        return found["warnings"], n_rows
+    found = profile(table, columns, target_column).to_json()
+    _keep(stores, dataset, _profile_key(dataset, target_column), found)
+    return found["warnings"], dataset.rows
 
 
 def fetch_table(stores: Stores, dataset_id: str, path: Path) -> Dataset:
@@ -151,6 +183,18 @@ def _table_of(stores: Stores, dataset: Dataset) -> Iterator[BinaryIO]:
         raise DatasetNotFound(dataset.id) from error
     with table:
         yield table
+
+
+def _columns_of(dataset: Dataset) -> list[Column]:
+    return [Column(column.name, ColumnType(column.type)) for column in dataset.columns]
+
+
+def _kept_profile(stores: Stores, key: str) -> dict[str, Any] | None:
+    try:
+        kept: dict[str, Any] = orjson.loads(b"".join(stores.files.read_chunks(key)))
+    except FileMissing:
+        return None
+    return kept
 
 
 def _profiles_folder(dataset: Dataset) -> str:

@@ -32,6 +32,7 @@ from studio.evaluation.stored import FOLDER, Evaluation, SplitEvaluation, write_
 from studio.models import service as models
 from studio.tabular.stored_forms import read_forms
 from studio.training.jobs.background import background_of
+from studio.training.jobs.data_warnings import warn_of_data
 from studio.training.jobs.exporting import export_model
 from studio.training.jobs.onnx_export import OnnxExport, reserve_s
 from studio.training.jobs.pausing import PauseWish
@@ -108,8 +109,9 @@ class _Training:
         budget_s = self.budget_s()
         reporter = self.make_reporter(mlflow_run_id, frame, budget_s)
         try:
-            reporter.phase(Phase.DATA_VALIDATION, 1.0, f"{len(frame)} rows, {frame.shape[1]} columns")
             reporter.log("info", f"[Pipeline] dataset {dataset.name!r}: {len(frame)} rows, {frame.shape[1]} columns")
+            self.warn_of_data(dataset, frame, mlflow_run_id, budget_s, reporter)
+            budget_s = self.budget_s()
             plan = plan_of(
                 self.run, self.model.task_type, dataset.columns, budget_s=budget_s, config=self.config,
                 written=read_forms(self.table),
@@ -134,6 +136,20 @@ class _Training:
         with self.open_stores(write=False) as stores:
             dataset = datasets.fetch_table(stores, self.run.dataset_id, self.table)
         return dataset, pd.read_parquet(self.table)
+
+    def warn_of_data(
+        self, dataset: Dataset, frame: pd.DataFrame, mlflow_run_id: str, budget_s: float | None, reporter: Reporter
+    ) -> None:
+        """Tell what is unusual about the columns the run uses."""
+        reporter.phase(Phase.DATA_VALIDATION, 0.0, "looking at the data")
+        with self.open_stores(write=False) as stores:
+            n_warnings = warn_of_data(
+                stores, dataset.id, self.table, features=self.run.config["feature_columns"],
+                target=self.run.config["target_column"] if self._target_is_there(frame) else None,
+                budget_s=budget_s, mlflow_run_id=mlflow_run_id, log=reporter.log,
+            )  # fmt: skip
+        text = f"{len(frame)} rows, {frame.shape[1]} columns, {n_warnings} warnings"
+        reporter.phase(Phase.DATA_VALIDATION, 1.0, text)
 
     def find_mlflow_run(self, dataset: Dataset) -> str:
         """The MLflow run of this training, made at the first attempt."""
