@@ -13,6 +13,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from studio.evaluation.fonts import prepare_labels
+
 PlotFormat = Literal["svg", "png"]
 
 PNG_DPI = 150
@@ -121,7 +123,8 @@ def render(figure: Figure, fmt: PlotFormat) -> bytes:
     """
     buffer = io.BytesIO()
     with _rendering, warnings.catch_warnings():
-        # A label in a script the font lacks is drawn as boxes in a PNG, and right by the viewer of an SVG.
+        if fmt == "png":  # an SVG's viewer finds fonts itself
+            prepare_labels(figure)
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         metadata = {"Date": None} if fmt == "svg" else {"Software": None}
         figure.savefig(buffer, format=fmt, dpi=PNG_DPI, metadata=metadata, bbox_inches="tight", pad_inches=0.15)

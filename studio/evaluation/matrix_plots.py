@@ -1,5 +1,6 @@
 """Drawings of confusion matrices, as SVG or PNG."""
 
+import unicodedata
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -17,6 +18,7 @@ from studio.evaluation.figures import (
     set_texts,
     shorten_all,
 )
+from studio.evaluation.fonts import write_drawable
 
 BLUES = LinearSegmentedColormap.from_list("studio_blues", ["#ffffff", "#9cc3e6", "#1f5fa8", "#0b2a4e"])
 # The grid stays this size as long as labels can be read when the plot is shown 600 pixels wide. Then it grows.
@@ -45,7 +47,8 @@ def draw_confusion_matrix(matrix: ConfusionMatrix, fmt: PlotFormat, *, title: st
     image = axes.imshow(shares, cmap=BLUES, vmin=0, vmax=1, aspect="equal")
     scale = grid_in / GRID_IN
     _add_share_scale(figure, axes, image, scale)
-    _label_classes(axes, matrix.labels, grid_in)
+    labels = matrix.labels if fmt == "svg" else tuple(write_drawable(matrix.labels))
+    _label_classes(axes, labels, grid_in)
     _write_cells(axes, matrix, shares, grid_in)
     set_texts(axes, title=title, x="Predicted class", y="True class", scale=scale)
     return render(figure, fmt)
@@ -59,6 +62,11 @@ def _add_share_scale(figure: Figure, axes: Axes, image: Any, scale: float) -> No
     bar.outline.set_visible(False)
 
 
+def _width_of(name: str) -> int:
+    """Room a name takes, in letters: ideographs take twice as much."""
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in name)
+
+
 def _label_classes(axes: Axes, labels: tuple[str, ...], grid_in: float) -> None:
     """Classes along both axes, upright where they are long or many."""
     step = -(-len(labels) // MOST_NAMES)
@@ -66,7 +74,7 @@ def _label_classes(axes: Axes, labels: tuple[str, ...], grid_in: float) -> None:
     positions = range(0, len(labels), step)
     size = min(10.0, 0.8 * grid_in * 72 / len(names))
     is_upright = len(names) > 8
-    is_crowded = max(len(name) for name in names) * len(names) > 40
+    is_crowded = max(map(_width_of, names)) * len(names) > 40
     axes.set_xticks(positions, names, fontsize=size, parse_math=False)
     axes.set_yticks(positions, names, fontsize=size, parse_math=False)
     if is_crowded:
