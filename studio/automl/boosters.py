@@ -39,6 +39,7 @@ class LightGBM(EstimatorFamily):
     name = "lightgbm"
     tasks = BOTH
     cost = 20
+    second_cost = 47
     is_bagged = True
     categories = "native"
     accepts_missing = True
@@ -73,6 +74,11 @@ class LightGBM(EstimatorFamily):
             "min_data_per_group": 20,
             "n_estimators": MAX_ROUNDS,
         }
+
+    def first_tries(self, task: str, *, is_small: bool) -> Sequence[Mapping[str, Any]]:
+        # Of seven cross-validated tables random splits were better on five, and faster; of three larger ones on one.
+        steady = {"num_leaves": 16, "colsample_bytree": 0.7, "extra_trees": True}
+        return (steady, {}) if is_small else ({}, steady)
 
     def portfolio(self, task: str) -> Sequence[Mapping[str, Any]]:
         names = ("learning_rate", "num_leaves", "min_child_samples", "colsample_bytree", "extra_trees")

@@ -80,6 +80,8 @@ class EstimatorFamily(abc.ABC):
         name: Unique, snake_case; what a configuration calls ``algorithm``.
         tasks: Task types it serves.
         cost: Rank of its usual fitting time; cheap families are tried first.
+        second_cost: Rank at which its second configuration is tried between the other families' first ones; None
+            leaves it to how good the first one was.
         categories: Encoding of category columns it likes best: ``native`` (codes; see
             ``FitContext.categorical``), ``ordinal``, ``onehot`` or ``target``.
         accepts_missing: Whether ``fit`` and ``predict`` take NaN.
@@ -96,6 +98,7 @@ class EstimatorFamily(abc.ABC):
     name: ClassVar[str]
     tasks: ClassVar[frozenset[str]]
     cost: ClassVar[int] = 50
+    second_cost: ClassVar[int | None] = None
     categories: ClassVar[str] = "ordinal"
     accepts_missing: ClassVar[bool] = False
     scale: ClassVar[bool] = False
@@ -111,6 +114,14 @@ class EstimatorFamily(abc.ABC):
     @abc.abstractmethod
     def default(self, task: str) -> Mapping[str, Any]:
         """The first configuration to try; holds every name of the space, and may hold constants besides."""
+
+    def first_tries(self, task: str, *, is_small: bool) -> Sequence[Mapping[str, Any]]:
+        """Configurations to begin with, best first; each changes some of the default, or nothing.
+
+        Args:
+            is_small: Whether the table has few enough rows to be cross-validated.
+        """
+        return ({},)
 
     def portfolio(self, task: str) -> Sequence[Mapping[str, Any]]:
         """Configurations that proved strong elsewhere, best first; each changes some of the default."""

@@ -1,4 +1,4 @@
-"""Which configuration comes next: each family's default, then the portfolios, then the sampler on the best
+"""Which configuration comes next: what each family begins with, then the portfolios, then the sampler on the best
 families.
 
 Decides by scores and the trial's number alone where there is no time budget, so that a run can be repeated.
@@ -19,6 +19,7 @@ from studio.evaluation.metrics import is_better
 LEADERS = 3  # families the sampler works on
 HOPEFUL = 5  # families by score that another trial may still help
 UNTRIED_SHARE = 0.2  # of the time for trials that must be left for a family that was not tried; most end in time
+SECOND_SHARE = 0.2  # of the time for trials that a family's second one may take before all others had their first
 CUT_SHARE = 0.6  # of its usual time in which a trial still ends with something of use
 PORTFOLIO_SHARE = 0.6  # of the time, or of the trials, after which the sampler takes over
 
@@ -54,6 +55,7 @@ class Schedule:
         families: Cheapest first.
         plan: Its hyperparameters leave the spaces.
         options: What may be varied of every family's fits besides.
+        is_small: Whether the table is cross-validated.
     """
 
     def __init__(
@@ -62,13 +64,19 @@ class Schedule:
         plan: Plan,
         metric: str,
         options: Mapping[str, Choice] | None = None,
+        *,
+        is_small: bool = False,
     ) -> None:
         self._plan = plan
+        self._is_small = is_small
         self._options = options or {}
         self._metric = metric
         self._families = {family.name: family for family in families}
         self._records = {family.name: _Record() for family in families}
         self._queues = {family.name: self._portfolio(family) for family in families}
+        seconds = [(family.second_cost, 1, family.name) for family in families if family.second_cost is not None]
+        firsts = [(family.cost, 0, family.name) for family in families]
+        self._firsts = sorted([*firsts, *seconds])
         self._total_s = 0.0
 
     def pinned(self, family: EstimatorFamily) -> dict[str, Any]:
@@ -113,8 +121,9 @@ class Schedule:
             remaining_s: Seconds left for trials, None without a time budget.
         """
         self._total_s = max(self._total_s, remaining_s or 0.0)
-        for name, queue in self._queues.items():
-            if queue and queue[0][0] == 0 and self._is_affordable(name, remaining_s):
+        for _, index, name in self._firsts:
+            queue = self._queues[name]
+            if queue and queue[0][0] == index and self._is_early(name, index, remaining_s):
                 return self._from_portfolio(name, remaining_s)
         ranked = self._by_rank()
         affordable = [name for name in ranked if self._is_affordable(name, remaining_s)]
@@ -166,6 +175,12 @@ class Schedule:
         usual = self.usual_s(name)
         return CUT_SHARE * usual < remaining_s if usual else remaining_s > UNTRIED_SHARE * self._total_s
 
+    def _is_early(self, name: str, index: int, remaining_s: float | None) -> bool:
+        """Whether one of a family's first tries comes before what scores say."""
+        if index and remaining_s is not None and self.usual_s(name) > SECOND_SHARE * remaining_s:
+            return False
+        return self._is_affordable(name, remaining_s)
+
     def _draw(self, names: Sequence[str], number: int) -> str:
         """Better families more often: weights 1, 1/2.8, 1/5.2, ... by rank."""
         weights = (np.arange(len(names)) + 1.0) ** -1.5
@@ -173,12 +188,13 @@ class Schedule:
         return str(rng.choice(np.array(names), p=weights / weights.sum()))
 
     def _portfolio(self, family: EstimatorFamily) -> list[tuple[int, dict[str, Any]]]:
-        """Distinct configurations of the family's space, the default first; the options take turns."""
+        """Distinct configurations of the family's space, its first tries first; the options take turns."""
         space = self.space(family)
         default = self.complete(family, {})
         entries: list[dict[str, Any]] = []
-        changed = list(family.portfolio(self._plan.task))
-        for turn, changes in enumerate([{}] * self._n_turns() + changed):
+        first, *others = family.first_tries(self._plan.task, is_small=self._is_small)
+        changed = [*others, *family.portfolio(self._plan.task)]
+        for turn, changes in enumerate([first] * self._n_turns() + changed):
             options = {name: choice.options[turn % len(choice.options)] for name, choice in self._options.items()}
             whole = {**default, **options, **changes}
             params = {name: value for name, value in whole.items() if name in space}

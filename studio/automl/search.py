@@ -76,7 +76,8 @@ def search(
     plan = problem.plan  # a task may be searched as another one
     _log_problem(problem, observer)
     read = time.monotonic()
-    schedule = Schedule(families, plan, problem.metric, fit_options(plan.task, problem.y))
+    options, is_small = fit_options(plan.task, problem.y), len(problem.folds) > 1
+    schedule = Schedule(families, plan, problem.metric, options, is_small=is_small)
     spaces = {family.name: schedule.space(family) for family in families}
     studies = Studies(work_folder / "journal.log", plan, problem, spaces, observer)
     with Campaign(problem, families, schedule, studies, observer, work_folder, deadline) as campaign:

@@ -52,6 +52,27 @@ def test_a_family_that_takes_far_too_long_is_left_alone(schedule):
     assert take(schedule, 1, 10.0) is None
 
 
+@pytest.mark.parametrize("is_small", [True, False])
+def test_lightgbm_is_tried_twice_before_the_slow_families(is_small):
+    schedule = Schedule(find_families("auto", "classification"), PLAN, "roc_auc", is_small=is_small)
+    names, random_splits = [], []
+    for number in range(8):
+        proposal = schedule.next(number, share_used=0.0, remaining_s=None)
+        schedule.note_origin(proposal.family.name, proposal.origin)
+        names.append(proposal.family.name)
+        if names[-1] == "lightgbm":
+            random_splits.append(proposal.params["extra_trees"])
+    early = ["lightgbm", "logistic_regression", "xgboost", "neural_network", "lightgbm"]
+    assert names == [*early, "extra_trees", "random_forest", "hist_gradient_boosting"]
+    assert random_splits == [is_small, not is_small]
+
+
+def test_a_second_try_that_takes_long_comes_after_every_first_one(schedule):
+    schedule.note_result("lightgbm", 0.8, 15.0, has_failed=False)
+    names = [take(schedule, number, 60.0) for number in range(7)]
+    assert len(set(names)) == 7
+
+
 def test_histogram_boosting_takes_no_step_that_would_end_too_late():
     rows = make_rows(2)
     context = FitContext(
