@@ -181,7 +181,9 @@ class EstimatorFamily(abc.ABC):
             BadHyperparameter: With a pointer to the first bad one.
         """
         names = self.parameter_names(task)
-        defaults = {**self.estimator_class(task)().get_params(), **self.default(task)}
+        estimator = self.estimator_class(task)()
+        own = estimator.get_params() if hasattr(estimator, "get_params") else {}  # a plugin's class may be any
+        defaults = {**own, **self.default(task)}
         for name in params:
             if name not in names:
                 is_known = name in RESERVED | self.kept_back | set(defaults)
