@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from studio.automl.columns import Cells
+from studio.automl.columns import LARGEST, Cells
 from studio.automl.splits import Split
 
 MOST_CELLS = 20_000_000
@@ -38,6 +38,17 @@ def name_rare(codes: npt.NDArray[Any], labels: Sequence[str] | None) -> str:
         return ""
     rare = [labels[code] for code in np.flatnonzero(np.bincount(codes, minlength=len(labels)) == 1).tolist()]
     return f"classes of one row, which are trained on and cannot be tested: {_list_some(rare)}" if rare else ""
+
+
+def name_cut(y: npt.NDArray[Any], labels: Sequence[str] | None) -> str:
+    """Says how many numbers to be predicted are beyond those that are computed with; empty where none is.
+
+    Args:
+        y: Numbers as they were read, or class codes.
+        labels: All classes; None where numbers are predicted.
+    """
+    n_cut = 0 if labels is not None else int((np.abs(y) >= LARGEST).sum())
+    return f"{n_cut} targets beyond {LARGEST:g} are taken to be {LARGEST:g}: divide the target first" if n_cut else ""
 
 
 def name_twins(cells: Cells, y: npt.NDArray[Any], split: Split) -> str:

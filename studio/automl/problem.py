@@ -12,7 +12,7 @@ import pandas as pd
 from studio.automl.calibration import Calibration
 from studio.automl.columns import Cells, ColumnReader, has_text, read_numbers
 from studio.automl.division import divide_rows, name_untimed
-from studio.automl.findings import name_rare, name_silent, name_twins
+from studio.automl.findings import name_cut, name_rare, name_silent, name_twins
 from studio.automl.plan import Plan
 from studio.automl.preprocessing import telling_columns
 from studio.automl.result import SplitPrediction
@@ -245,6 +245,7 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
     telling = telling_columns(cells.take(split.train))
     findings = (
         name_untimed(used, plan),
+        name_cut(y, labels),
         name_silent(features, telling),
         name_rare(y, labels),
         name_twins(cells, y, split),

@@ -63,3 +63,10 @@ def test_large_tables_are_looked_at_in_part(monkeypatch):
     share = float(told.split("%")[0])
     assert 40 <= share <= 80
     assert twins_of(frame) == []
+
+
+def test_targets_beyond_what_is_computed_with_are_told():
+    frame = table().assign(y=np.where(np.arange(200) % 50, np.arange(200.0), 1e308)).drop(columns="who")
+    plan = dataclasses.replace(PLAN, task="regression", column_types={**PLAN.column_types, "y": "number"})
+    notes = [text for _, text in prepare_problem(frame, plan).notes]
+    assert "4 targets beyond 1e+30 are taken to be 1e+30: divide the target first" in notes

@@ -65,10 +65,12 @@ def _concerns(warning: Mapping[str, Any], used: Collection[str | None] | None, t
 
 
 def _tell(warnings: Sequence[Mapping[str, Any]], log: Log) -> None:
-    grave_first = sorted(warnings, key=lambda warning: warning["code"] in REMARKS)
+    # The search itself says how many rows it leaves out: fewer have a value than can be learned from.
+    told = [warning for warning in warnings if warning["code"] != "missing_target"]
+    grave_first = sorted(told, key=lambda warning: warning["code"] in REMARKS)
     for warning in grave_first[:MOST_LINES]:
         level = "info" if warning["code"] in REMARKS else "warning"
         about = "the table" if warning["column"] is None else repr(warning["column"])
         log(level, f"[Validation] {warning['code']}: {about}: {warning['message']}")
-    if len(warnings) > MOST_LINES:
-        log("warning", f"[Validation] {len(warnings) - MOST_LINES} more are in {ARTIFACT}")
+    if len(told) > MOST_LINES:
+        log("warning", f"[Validation] {len(told) - MOST_LINES} more are in {ARTIFACT}")
