@@ -10,7 +10,7 @@ import pandas as pd
 from studio.automl.columns import LARGEST, Cells
 from studio.automl.splits import Split
 
-MOST_CELLS = 20_000_000
+MOST_CELLS = 5_000_000  # that are compared whole; more would take seconds of short budgets
 HASHED_FIRST = 4  # cells of a row that decide whether it is looked at in a large table
 MOST_NAMED = 10  # columns or classes in a line of a log
 
@@ -56,17 +56,17 @@ def name_twins(cells: Cells, y: npt.NDArray[Any], split: Split) -> str:
 
     Of tables beyond ``MOST_CELLS`` some of the rows are looked at, the same ones of all that are alike.
     """
-    looked_at = np.arange(len(y))
+    is_looked_at = np.ones(len(y), dtype=bool)
+    whole = np.zeros(len(y), dtype=np.uint64)
     if cells.values.size > MOST_CELLS:
         every = np.uint64(-(-cells.values.size // MOST_CELLS))
-        looked_at = np.flatnonzero(_hash_rows(cells, y, slice(0, HASHED_FIRST)) % every == 0)
-        cells = cells.take(looked_at)
-    whole = np.zeros(len(y), dtype=np.uint64)
-    whole[looked_at] = _hash_rows(cells, y[looked_at], slice(None))
-    trained = np.intersect1d(split.train, looked_at)
+        is_looked_at = _hash_rows(cells, y, slice(0, HASHED_FIRST)) % every == 0
+        cells = cells.take(is_looked_at)
+    whole[is_looked_at] = _hash_rows(cells, y[is_looked_at], slice(None))
+    trained = pd.Index(whole[split.train[is_looked_at[split.train]]])
     found = []
     for name, rows in (("test", split.test), ("validation", split.validation)):
-        alike = np.isin(whole[np.intersect1d(rows, looked_at)], whole[trained])
+        alike = pd.Index(whole[rows[is_looked_at[rows]]]).isin(trained)
         if alike.any():
             found.append(f"{alike.mean():.1%} of the {name} rows")
     if not found:
