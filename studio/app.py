@@ -17,6 +17,7 @@ from studio.auth.views import bp as auth_bp
 from studio.backends.mlflow.guard import Guard
 from studio.backends.mlflow.mount import mount
 from studio.backends.stores import Note, Stores
+from studio.batch_predictions.views import bp as batch_predictions_bp
 from studio.config import Config
 from studio.dashboard.views import bp as dashboard_bp
 from studio.datasets.views import bp as datasets_bp
@@ -67,6 +68,7 @@ BLUEPRINTS = (
     registry_bp,
     downloads_bp,
     predictions_bp,
+    batch_predictions_bp,
     deployments_bp,
     audit_bp,
     auth_bp,

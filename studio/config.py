@@ -106,7 +106,7 @@ class Config(BaseSettings):
     )
     rate_limit_per_minute: int = Field(1200, ge=1, description="Calls per caller and minute, on one machine.")
     sockets_per_caller: int = Field(50, ge=1, description="Open sockets per caller, on one machine.")
-    queue_limit: int = Field(100, ge=1, description="Queued runs per organization.")
+    queue_limit: int = Field(100, ge=1, description="Queued runs and batch predictions per organization.")
     dataset_limit_bytes: int = Field(2 << 30, ge=1, description="Largest dataset, received and decompressed.")
 
     # Where datasets may be taken from; nothing unless named here.

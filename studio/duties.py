@@ -12,6 +12,7 @@ from studio.auth import service as auth
 from studio.backends.execution.local_processes import LocalProcesses
 from studio.backends.execution.port import Handle
 from studio.backends.serving.supervisor import HostSupervisor
+from studio.batch_predictions.jobs import BatchDispatcher
 from studio.config import Config, child_environment
 from studio.datasets.jobs import sweep_incomplete
 from studio.db.session import Database
@@ -35,6 +36,7 @@ BEAT_EVERY_S = 2.0
 CLOSING_S = 5.0  # whatever is cut off then is taken up at the next start
 HOSTS_WARM_AFTER_S = 20.0  # loading their libraries can wait until the service is up
 RUN = "studio.run_process:main"
+BATCH = "studio.batch_process:main"
 WARM_UP = "studio.run_process:be_ready"
 
 
@@ -74,7 +76,9 @@ class Worker:
         self._warming: Handle | None = None
         environment = child_environment(OMP_WAIT_POLICY="PASSIVE")  # threads that spin slow busy cores down tenfold
         self._run_processes = LocalProcesses(
-            environment=environment, preload=["studio.run_process"], threads=threads_per_run(config)
+            environment=environment,
+            preload=["studio.run_process", "studio.batch_process"],
+            threads=threads_per_run(config),
         )
         self._host_processes = LocalProcesses(
             environment=environment,
@@ -89,20 +93,29 @@ class Worker:
             worker_id=self._id, clock=self._runtime.clock, target=RUN,
         )  # fmt: skip
         self._caretaker = Caretaker(self._runtime.database, self._runtime.open_stores, self._hosts, self._runtime.clock)
+        self._batches = BatchDispatcher(
+            self._runtime.database, self._runtime.open_stores, self._run_processes, config,
+            worker_id=self._id, clock=self._runtime.clock, target=BATCH,
+        )  # fmt: skip
         self._postman = Postman(self._runtime.database, config, self._runtime.clock)
-        self._duties = [
+        self._duties = self._list_duties()
+        self._slow_duties = [
+            Duty("changed registries", 2.0, self._reconcile_changed),
+            Duty("registries", 120.0, self._reconcile_all),
+        ]
+
+    def _list_duties(self) -> list[Duty]:
+        return [
             Duty("runs", TICK_S, self._dispatch),
             Duty("deployments", 0.5, self._caretaker.step),
+            Duty("batch predictions", TICK_S, self._predict_batches),
             Duty("schedules", 2.0, self._start_due),
             Duty("run folders", 30.0, self._dispatcher.sweep),
+            Duty("batch folders", 30.0, self._batches.sweep),
             Duty("purges", 5.0, self._purge),
             Duty("notifications", 1.0, self._postman.begin_round),
             Duty("uploads", 30.0, self._sweep),
             Duty("leftovers", 300.0, self._forget),
-        ]
-        self._slow_duties = [
-            Duty("changed registries", 2.0, self._reconcile_changed),
-            Duty("registries", 120.0, self._reconcile_all),
         ]
 
     def work(self) -> None:
@@ -124,6 +137,7 @@ class Worker:
                 warm_hosts_at = float("inf")
                 self._host_processes.warm_up()
         self._dispatcher.stop()
+        self._batches.stop()
         reconciling.join(CLOSING_S)
         self._hosts.close()
         self._run_processes.close()
@@ -149,6 +163,10 @@ class Worker:
         if self._warming is None or self._warming.poll() is not None:  # loading must not count as running time
             self._warming = None
             self._dispatcher.step()
+
+    def _predict_batches(self) -> None:
+        if self._warming is None:
+            self._batches.step()
 
     def _reconcile_changed(self) -> None:
         with self._database.transaction(write=False) as db:

@@ -7,6 +7,13 @@ class RunNotFound(NotFound):
     code = "run_not_found"
 
 
+class BatchNotFound(NotFound):
+    code = "batch_not_found"
+
+    def __init__(self, batch_id: str) -> None:
+        super().__init__(f"This model has no batch prediction {batch_id!r}.")
+
+
 class ScheduleNotFound(NotFound):
     code = "schedule_not_found"
 

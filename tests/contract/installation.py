@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import func, select
 
@@ -13,10 +13,12 @@ from studio.auth import service as auth
 from studio.backends.execution.local_processes import LocalProcesses
 from studio.backends.mlflow.environment import environment_of
 from studio.backends.serving.supervisor import HostSupervisor
+from studio.batch_predictions.tables import BatchJobRow
 from studio.clock import utc_now
 from studio.collaborators import service as collaborators
 from studio.deployments import service as deployments
 from studio.domain.actors import Actor, system_actor
+from studio.domain.identifiers import new_id
 from studio.domain.permissions import Role
 from studio.domain.runs import Priority
 from studio.models import service as models
@@ -184,7 +186,21 @@ class Installation:
             "user_id": "owner-1",
             "key_id": self.make_api_key().row.id,
             "deployment_id": self.deploy(model_id),
+            "batch_id": self.make_batch(model_id),
         }
+
+    def make_batch(self, model_id):
+        """Id of a batch prediction that has completed, with a result."""
+        with self.open() as stores:
+            file = asdict(stores.files.put(f"{model_id}/batches/result.csv", [b"prediction\n"]))
+            row = BatchJobRow(
+                id=new_id("batch"), organization=ORGANIZATION, model_id=model_id, version=1,
+                dataset_id=new_id("dataset"), status="completed", rows_total=12, rows_predicted=12, rows_failed=0,
+                created_at=stores.now(), created_by="owner-1", started_at=stores.now(), completed_at=stores.now(),
+                files={"csv": file, "parquet": file},
+            )  # fmt: skip
+            stores.db.add(row)
+            return row.id
 
     def add_version(self, model_id):
         """Id of a new ready version without files."""

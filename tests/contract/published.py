@@ -53,7 +53,7 @@ OF_THE_ORGANIZATION = {
 }
 # Areas of the contract that are still to come, and what is served beside our own operations.
 TO_COME = {
-    "deployments": {"predict.model", "predict.deployment", "predict.invocations", "oip", "batch"},
+    "deployments": {"predict.model", "predict.deployment", "predict.invocations", "oip"},
     "monitoring": {"monitoring", "alert", "alert_rule", "prediction", "ground_truth"},
     "custom models": {"asset", "custom", "legacy.custom_training_job"},
 }

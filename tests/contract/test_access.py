@@ -31,6 +31,7 @@ def private(place):
         "run_id": "run-20260503-9f31aa",
         "version_id": place.add_version(model_id),
         "deployment_id": place.deploy(model_id),
+        "batch_id": place.make_batch(model_id),
         "user_id": "owner-1",
         "key_id": place.make_api_key().row.id,
     }
@@ -162,7 +163,13 @@ def test_a_part_of_another_model_is_unknown(place, shared, promise):
     kind = {"user": "collaborator"}.get(named := promise.parameters[1].removesuffix("_id"), named)
     _, run_id = place.start_run()
     for unknown in (
-        {"run": run_id, "version": "ver-999", "collaborator": "stranger", "deployment": "dep-00000000"}[kind],
+        {
+            "run": run_id,
+            "version": "ver-999",
+            "collaborator": "stranger",
+            "deployment": "dep-00000000",
+            "batch": "bat-00000000",
+        }[kind],
         new_run_id(place.runtime.clock()),
         "x",
         "%00",

@@ -11,7 +11,11 @@ from tests.contract.published import needs_contract, promises
 
 pytestmark = needs_contract
 
-UNTRAINED = {"model.test": {"inputs": {}}, "predict.explain": {"inputs": [{}]}}  # bodies of a right shape
+UNTRAINED = {  # bodies of a right shape
+    "model.test": {"inputs": {}},
+    "predict.explain": {"inputs": [{}]},
+    "batch.create": {"dataset_id": "ds-00000000"},
+}
 
 TOO_LONG = b'{"a": "' + b"x" * (10 << 20) + b'"}'
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")

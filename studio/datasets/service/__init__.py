@@ -11,9 +11,11 @@ from studio.datasets.service.contents import (
     warn_of_dataset,
 )
 from studio.datasets.service.links import (
+    end_hold,
     find_link,
     hold_dataset,
     link_dataset,
+    list_holders,
     release_dataset,
     unlink_dataset,
 )
@@ -26,6 +28,7 @@ __all__ = [
     "Preview",
     "delete_dataset",
     "discard_upload",
+    "end_hold",
     "fetch_table",
     "find_link",
     "get_dataset",
@@ -34,6 +37,7 @@ __all__ = [
     "import_dataset",
     "link_dataset",
     "list_datasets",
+    "list_holders",
     "list_incomplete",
     "preview_dataset",
     "profile_dataset",

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from studio.backends.stores import Stores
 from studio.datasets.service.rows import columns_of, find_row
@@ -48,9 +49,19 @@ def hold_dataset(stores: Stores, dataset_id: str, holder_id: str) -> None:
     stores.db.flush()
 
 
+def list_holders(db: Session) -> list[str]:
+    """Ids of everything that holds a dataset, of all organizations."""
+    return list(db.scalars(select(DatasetUseRow.holder_id)))
+
+
+def end_hold(db: Session, holder_id: str) -> None:
+    """End a hold whose holder is gone; safe to repeat."""
+    db.execute(delete(DatasetUseRow).where(DatasetUseRow.holder_id == holder_id))
+
+
 def release_dataset(stores: Stores, holder_id: str) -> None:
     """End a hold; safe to repeat."""
-    stores.db.execute(delete(DatasetUseRow).where(DatasetUseRow.holder_id == holder_id))
+    end_hold(stores.db, holder_id)
 
 
 def _link_of(model_id: str, row: DatasetRow, linked_at: datetime) -> DatasetLink:

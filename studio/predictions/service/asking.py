@@ -20,12 +20,14 @@ class Asked:
         name: Name of the model.
         address: Where its model folder lies; also the key of its host.
         columns: What it takes; None where nobody knows.
+        outputs: What it gives; likewise.
     """
 
     name: str
     version: ModelVersion
     address: str
     columns: Sequence[ModelColumn] | None
+    outputs: Sequence[ModelColumn] | None
 
     @property
     def loading(self) -> dict[str, Any]:
@@ -52,9 +54,9 @@ def find_asked(stores: Stores, model_id: str, version_id: str | None) -> Asked |
     if version.status is not VersionStatus.READY:
         raise VersionNotReady(version.id, version.status)
     try:
-        columns = stores.registry.read_schema(name, version.number).inputs
+        schema = stores.registry.read_schema(name, version.number)
         address = stores.registry.storage_address(name, version.number)
         version = versions.ensure_digest(stores, name, version)
     except (BadKey, FileMissing) as error:  # an MLflow client may register a version of nothing
         raise VersionNotReady(version.id, "without its model folder") from error
-    return Asked(name, version, address, columns)
+    return Asked(name, version, address, schema.inputs, schema.outputs)

@@ -57,7 +57,7 @@ def read_csv(raw: bytes, known: Mapping[str, ModelColumn]) -> GivenColumns:
         faults = [(f"row {number}", f"must have {len(header)} values, as the header") for number in uneven[:100]]
         raise InvalidInputs(f"{len(uneven)} rows were refused", fields=faults)
     cells = zip(*(row or [""] for row in rows), strict=True)
-    columns = {name: _read_texts(known.get(name), texts) for name, texts in zip(header, cells, strict=True)}
+    columns = {name: read_texts(known.get(name), texts) for name, texts in zip(header, cells, strict=True)}
     return GivenColumns(columns, len(rows), _place)
 
 
@@ -103,7 +103,7 @@ def _check_names(names: Sequence[str]) -> None:
         raise InvalidInput("A column stands twice", fields=[(f"header, {name}", "stands twice") for name in twice])
 
 
-def _read_texts(column: ModelColumn | None, texts: Sequence[str]) -> list[Any]:
+def read_texts(column: ModelColumn | None, texts: Sequence[str]) -> list[Any]:
     """Texts as values of a column; what cannot be read stays a text, for the check to name.
 
     Numbers and times that training found written in a way of their own stay texts too: the model reads them.

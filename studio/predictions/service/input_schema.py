@@ -45,18 +45,34 @@ class GivenColumns:
 Given = GivenRows | GivenColumns
 
 
+@dataclass(frozen=True, order=True)
+class Fault:
+    """A value that does not fit.
+
+    Attributes:
+        row: Number of its row, from 0; -1 for a whole column.
+        pointer: Where it stands, as ``place`` of what was given says.
+        message: What is wrong, and what would be right.
+    """
+
+    row: int
+    pointer: str
+    message: str
+
+
 class InputSchema:
     """The columns of a version.
 
     Attributes:
         names: In the order of the version; None where nobody knows them.
         columns: Each by its name.
+        required: Names of those that may not be left out.
     """
 
     def __init__(self, columns: Sequence[ModelColumn] | None) -> None:
         self.names = None if columns is None else [column.name for column in columns]
         self.columns = {column.name: column for column in columns or ()}
-        self._required = frozenset(column.name for column in columns or () if column.required)
+        self.required = frozenset(column.name for column in columns or () if column.required)
 
     def check(self, given: Given) -> list[Row]:
         """Rows that fit, as records.
@@ -70,7 +86,7 @@ class InputSchema:
         if isinstance(given, GivenRows):
             return self._check_rows(given)
         if self.names is not None:
-            self._check_columns(given)
+            _refuse(self.find_faults(given))
         names = list(given.columns)
         return [dict(zip(names, row, strict=True)) for row in zip(*given.columns.values(), strict=True)]
 
@@ -78,10 +94,10 @@ class InputSchema:
         rows = list(given.rows)
         if self.names is None:
             return rows
-        required, known = self._required, self.columns.keys()
+        required, known = self.required, self.columns.keys()
         if not all(required <= row.keys() <= known for row in rows):
             _refuse([fault for number, row in enumerate(rows) for fault in self._faults_of_row(given, number, row)])
-        faults: list[_Fault] = []
+        faults: list[Fault] = []
         if len(rows) <= FEW_ROWS and all(map(self._is_right, rows)):
             return rows
         for name, column in self.columns.items():
@@ -96,46 +112,40 @@ class InputSchema:
         columns = self.columns
         return all(value is None or find_fault(columns[name], value) is None for name, value in row.items())
 
-    def _faults_of_row(self, given: GivenRows, number: int, row: Row) -> list["_Fault"]:
+    def _faults_of_row(self, given: GivenRows, number: int, row: Row) -> list[Fault]:
         faults = [
-            _Fault(number, given.place(number, name), "is required")
+            Fault(number, given.place(number, name), "is required")
             for name in self.columns
-            if name in self._required and name not in row
+            if name in self.required and name not in row
         ]
         for name, value in row.items():
             fault = find_fault(self.columns[name], value) if name in self.columns else "unknown feature"
             if fault is not None:
-                faults.append(_Fault(number, given.place(number, name), fault))
+                faults.append(Fault(number, given.place(number, name), fault))
         return faults
 
-    def _check_columns(self, given: GivenColumns) -> None:
+    def find_faults(self, given: GivenColumns) -> list[Fault]:
+        """Everything that does not fit, row by row; what is wrong with a whole column comes first."""
         faults = [
-            _Fault(-1, given.place(None, name), "is required")
+            Fault(-1, given.place(None, name), "is required")
             for name in self.columns
-            if name in self._required and name not in given.columns
+            if name in self.required and name not in given.columns
         ]
         for name, values in given.columns.items():
             column = self.columns.get(name)
             if column is None:
-                faults.append(_Fault(-1, given.place(None, name), "unknown feature"))
+                faults.append(Fault(-1, given.place(None, name), "unknown feature"))
             elif not are_right(column, values):
                 faults += _faults_of_values(given.place, column, values)
-        _refuse(sorted(faults, key=lambda fault: fault.row))
+        return sorted(faults, key=lambda fault: fault.row)
 
 
-@dataclass(frozen=True, order=True)
-class _Fault:
-    row: int
-    pointer: str
-    message: str
-
-
-def _faults_of_values(place: Place, column: ModelColumn, values: Sequence[Any]) -> list[_Fault]:
+def _faults_of_values(place: Place, column: ModelColumn, values: Sequence[Any]) -> list[Fault]:
     found = ((number, find_fault(column, value)) for number, value in enumerate(values))
-    return [_Fault(number, place(number, column.name), fault) for number, fault in found if fault is not None]
+    return [Fault(number, place(number, column.name), fault) for number, fault in found if fault is not None]
 
 
-def _refuse(faults: Sequence[_Fault]) -> None:
+def _refuse(faults: Sequence[Fault]) -> None:
     if not faults:
         return
     counted = "1 feature was refused" if len(faults) == 1 else f"{len(faults)} features were refused"

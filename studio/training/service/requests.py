@@ -130,6 +130,12 @@ def cancel_run(stores: Stores, model_id: str, run_id: str) -> TrainingRun:
     return record_of(stores, row)
 
 
+def count_queued(stores: Stores) -> int:
+    """How many runs of the organization wait."""
+    is_queued = RunRow.organization == stores.organization, RunRow.status == str(RunStatus.QUEUED)
+    return stores.db.scalar(select(func.count()).where(*is_queued)) or 0
+
+
 def check_override(stores: Stores, model: Model, override: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration that a run with an override would use; raises as models.check_config does."""
     own = model_config.overlay(model.own_config, override)
@@ -211,10 +217,7 @@ def _features_of(config: Mapping[str, Any], dataset: DatasetLink) -> list[str]:
 
 
 def _refuse_beyond_quota(stores: Stores) -> None:
-    query = select(func.count()).where(
-        RunRow.organization == stores.organization, RunRow.status == str(RunStatus.QUEUED)
-    )
-    if (stores.db.scalar(query) or 0) >= stores.config.queue_limit:
+    if count_queued(stores) >= stores.config.queue_limit:
         raise QuotaExceeded(
             f"{stores.config.queue_limit} runs of this organization are queued already.", retry_after_s=60
         )
