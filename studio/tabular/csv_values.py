@@ -11,8 +11,8 @@ A column gets the first type that every value of it that is not missing has:
   category. Also with separators of thousands, a decimal comma, a currency or a percent sign, where one such form
   fits all values (``csv_numbers``).
 - datetime: ISO 8601 date or date and time; with a zone it is converted to UTC, without one taken to be UTC.
-  Also ``2026/1/31``, ``31.1.2026``, and ``31/1/2026`` or ``1/31/2026`` where only one order fits all values of the
-  column, or only one fits other columns of the file.
+  Also ``2026/1/31``, ``31.1.2026``, and ``31/1/2026`` or ``1/31/2026``, with ``2:30 PM`` too, where only one order
+  fits all values of the column, or only one fits other columns of the file.
 - text: mostly four words or more, rarely repeated; otherwise category. Both keep their white space.
 """
 
@@ -141,6 +141,24 @@ def _dates(pattern: str, iso: str) -> Converter:
     return read
 
 
+def _half_days(written: WrittenDate) -> Converter:
+    """A reader of dates with times of a clock of 12 hours; those without a time are of midnight."""
+    read_clock = _dates(written.pattern, written.iso)
+
+    def read(text: pa.Array) -> pa.Array:
+        stamps = read_clock(text)
+        half = pc.utf8_lower(pc.replace_substring_regex(text, written.pattern, r"\5"))
+        hours = pc.hour(stamps)
+        has_time = pc.not_equal(half, "")
+        if _any(pc.and_(has_time, pc.or_(pc.equal(hours, 0), pc.greater(hours, 12)))):
+            raise pa.ArrowInvalid("no hour of such a clock")
+        shift = pc.subtract(pc.if_else(pc.equal(half, "p"), 12, 0), pc.if_else(pc.equal(hours, 12), 12, 0))
+        right = pc.if_else(has_time, shift, 0)
+        return pc.add(stamps, pc.multiply(right.cast(pa.int64()), 3_600_000_000).cast(pa.duration("us")))
+
+    return read
+
+
 def _any(mask: pa.Array) -> bool:
     return bool(pc.any(mask).as_py())
 
@@ -155,7 +173,8 @@ def _datetime(convert: Converter, written: Written | None = None) -> Reading:
 
 
 def _written_date(written: WrittenDate) -> Reading:
-    return _datetime(_dates(written.pattern, written.iso), written)
+    convert = _half_days(written) if written.has_half_days else _dates(written.pattern, written.iso)
+    return _datetime(convert, written)
 
 
 def _written_number(written: WrittenNumber, *, is_whole: bool) -> Reading:
@@ -173,6 +192,9 @@ YEAR_FIRST = _datetime(_dates(r"^(\d{4})[/.-](\d{1,2})[/.-](\d{1,2})" + TIME_TAI
 DAY_FIRST_DOTTED = _written_date(WrittenDate("dmy", "."))
 DAY_FIRST = _written_date(WrittenDate("dmy"))
 MONTH_FIRST = _written_date(WrittenDate("mdy"))
+DAY_FIRST_HALVES = _written_date(WrittenDate("dmy", has_half_days=True))
+MONTH_FIRST_HALVES = _written_date(WrittenDate("mdy", has_half_days=True))
+IN_EITHER_ORDER = ((DAY_FIRST, MONTH_FIRST), (DAY_FIRST_HALVES, MONTH_FIRST_HALVES))
 PLAIN_NUMBERS = (INTEGER, DECIMAL)
 
 # In each group a reading is followed by wider ones, which read all that it does; the groups are independent.
@@ -185,6 +207,8 @@ GROUPS = (
     (DAY_FIRST_DOTTED,),
     (DAY_FIRST,),
     (MONTH_FIRST,),
+    (DAY_FIRST_HALVES,),
+    (MONTH_FIRST_HALVES,),
 )
 
 
@@ -279,8 +303,11 @@ class ColumnObserver:
     @property
     def day_first(self) -> bool | None:
         """Whether its dates have the day first, where they leave no doubt."""
-        found = [group[0] is DAY_FIRST for group in self._groups if group[0] in (DAY_FIRST, MONTH_FIRST)]
-        return found[0] if len(found) == 1 and self._has_digit else None
+        left = {group[0] for group in self._groups}
+        for day_first, month_first in IN_EITHER_ORDER:
+            if (day_first in left) != (month_first in left) and self._has_digit:
+                return day_first in left
+        return None
 
     def conclude(self, habits: Habits) -> Conclusion:
         """What the column is, after the last block.
@@ -292,10 +319,11 @@ class ColumnObserver:
         if not self._has_digit:
             # Infinity alone is no number; where only missing values were seen every reading is left.
             readings = [BOOLEAN] if readings == [BOOLEAN] else []
-        if DAY_FIRST in readings and MONTH_FIRST in readings:
-            if habits.day_first is None:
-                return Conclusion(self._shape.type, None, UndecidedDate())
-            readings = [DAY_FIRST if habits.day_first else MONTH_FIRST]
+        for day_first, month_first in IN_EITHER_ORDER:
+            if day_first in readings and month_first in readings:
+                if habits.day_first is None:
+                    return Conclusion(self._shape.type, None, UndecidedDate())
+                readings = [day_first if habits.day_first else month_first]
         if not readings:
             readings = self._formatted(habits)
         elif readings[0] is DECIMAL:

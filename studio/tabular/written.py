@@ -23,6 +23,7 @@ PERCENT = "%"
 SIGN = f"[+{MINUS}-]?"
 IN_PARENTHESES = r"^\((.*)\)$"
 TIME_TAIL = r"(?:[ T](\d{1,2}:.*))?$"
+HALF_DAYS = r"(?:[ T](\d{1,2}:\d\d(?::\d\d)?) ?([AaPp])\.?[Mm]\.?)?$"
 _YEAR_LAST = {"/": r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})", ".": r"^(\d{1,2})\.(\d{1,2})\.(\d{4})"}
 
 
@@ -109,17 +110,19 @@ class WrittenDate:
     Attributes:
         order: ``dmy``, the day first, or ``mdy``, the month first.
         separator: A slash, which a hyphen may stand for, or a point.
+        has_half_days: Whether times are of a clock of 12 hours, with AM or PM.
     """
 
     kind: ClassVar[str] = "date"
 
     order: str
     separator: str = "/"
+    has_half_days: bool = False
 
     @property
     def pattern(self) -> str:
-        """Pattern of the values, with day and month as they stand, the year and a time in groups."""
-        return _YEAR_LAST[self.separator] + TIME_TAIL
+        """Pattern of the values, with day and month as they stand, the year, a time and its half of a day in groups."""
+        return _YEAR_LAST[self.separator] + (HALF_DAYS if self.has_half_days else TIME_TAIL)
 
     @property
     def iso(self) -> str:
@@ -131,12 +134,17 @@ class WrittenDate:
         found = re.match(self.pattern, text.strip())
         if found is None:
             return None
-        first, second, year, time = found.groups()
+        first, second, year, time, *half = found.groups()
         day, month = (first, second) if self.order == "dmy" else (second, first)
         date = f"{year}-{int(month):02}-{int(day):02}"
         if time is None:
             return date
-        return f"{date} {time.zfill(len(time) + (time.index(':') == 1))}"
+        hour, _, rest = time.partition(":")
+        if half:
+            if not 1 <= int(hour) <= 12:
+                return None
+            hour = str(int(hour) % 12 + 12 * (half[0] in "Pp"))
+        return f"{date} {hour.zfill(2)}:{rest}"
 
     def as_iso(self, text: str) -> str:
         """The same, and any other text as it is."""
@@ -144,7 +152,8 @@ class WrittenDate:
 
     def example(self) -> str:
         """A date as the column's are written."""
-        return self.separator.join(["31", "1", "2026"] if self.order == "dmy" else ["1", "31", "2026"])
+        date = self.separator.join(["31", "1", "2026"] if self.order == "dmy" else ["1", "31", "2026"])
+        return f"{date} 2:30 PM" if self.has_half_days else date
 
 
 @dataclass(frozen=True)

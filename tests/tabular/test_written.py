@@ -4,6 +4,7 @@ import csv
 import io
 import math
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -217,8 +218,40 @@ def test_dates_come_back_whichever_comes_first(desk, days, order, separator, is_
     assert [form.read(text) for text in texts] == [day.isoformat() for day in days]
 
 
+@pytest.mark.parametrize(
+    ("values", "times"),
+    [
+        (
+            ["1/31/2026 2:30 PM", "2/1/2026 12:05 am", "2/2/2026 12:00:09 PM"],
+            ["31T14:30:00", "01T00:05:00", "02T12:00:09"],
+        ),
+        (["31/1/2026 02:30PM", "1/2/2026", ""], ["31T14:30:00", "01T00:00:00", None]),
+        (["1/31/2026 1:00 p.m.", "1/30/2026 11:59 AM"], ["31T13:00:00", "30T11:59:00"]),
+    ],
+)
+def test_clocks_of_twelve_hours(read, values, times):
+    types, stored, forms = read(only=values)
+    assert types["only"] == "datetime"
+    assert [value and value.isoformat()[8:19] for value in stored["only"]] == times
+    for text, value in zip(values, stored["only"], strict=True):
+        assert not text or pd.Timestamp(forms["only"].read(text), tz="UTC") == value
+
+
+@pytest.mark.parametrize(
+    "values", [["1/31/2026 14:30 PM"], ["1/31/2026 0:30 AM"], ["1/2/2026 2:30 PM"], ["1/31/2026 2:75 PM"]]
+)
+def test_hours_and_orders_in_doubt_stay_text(read, values):
+    assert read(only=values)[0]["only"] == "category"
+
+
 def test_forms_are_kept_as_json():
-    for form in (*FORMS, WrittenDate("mdy"), WrittenDate("dmy", "."), UndecidedDate()):
+    for form in (
+        *FORMS,
+        WrittenDate("mdy"),
+        WrittenDate("dmy", "."),
+        WrittenDate("mdy", has_half_days=True),
+        UndecidedDate(),
+    ):
         assert from_json(to_json(form)) == form
 
 
