@@ -18,19 +18,27 @@ REPEAT_SHARE = 0.2  # of the budget that leading candidates may be repeated for
 WEIGHING_SHARE, WEIGHING_S = 0.03, 3.0  # of the budget, and at most, for choosing the members
 PREDICTING = 1.4  # times what the trials took to predict, shared by the cores: they wait for each other a little
 EVALUATED_ROW_S = 3e-6  # seconds per row of the splits besides predicting it
-USUAL_BUDGET_S = 60.0  # where only a deadline is known
+USUAL_BUDGET_S = 60.0  # where there is no limit
 
 
 class Allowances:
-    """The end of one search in seconds.
+    """The end of one search in seconds, of which ``budget_s`` are there for all, None for no limit.
 
     Attributes:
         n_repeats: How often leading candidates may be fitted on folds drawn anew.
     """
 
-    def __init__(self, problem: Problem, families: Mapping[str, EstimatorFamily], *, parallel: int, cores: int) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        families: Mapping[str, EstimatorFamily],
+        *,
+        parallel: int,
+        cores: int,
+        budget_s: float | None,
+    ) -> None:
         self._problem, self._families, self._parallel, self._cores = problem, families, parallel, cores
-        self._budget_s = problem.plan.budget_s or USUAL_BUDGET_S
+        self._budget_s = budget_s or USUAL_BUDGET_S
         self.n_repeats = len(problem.repeats) if problem.plan.ensemble else 0
 
     def is_bagged(self, family: str) -> bool:

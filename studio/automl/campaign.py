@@ -24,6 +24,8 @@ MAX_PARALLEL = 8
 SOFT_SHARE = 0.3  # of the remaining time a trial may grow for
 GROWING_SHARE = 0.65  # of the remaining time at most, as what has grown is still to be put away and tried
 HARD_SHARE = 0.75  # of the remaining time after which it is killed
+FIRST_SHARE = 0.5  # the same while nothing has succeeded and another family was not tried
+HANG_SHARE = 0.3  # the same at least where time decides nothing
 TIME_OVER = "the time for trials was over"
 PROGRESS_S = 1.0  # between two words on the progress where no trial has ended
 KEPT_MODELS = 8  # of the best trials, whose fold models stay on disk
@@ -44,6 +46,8 @@ class Campaign:
         trials: Every trial that ended, by number.
         allowances: What the end of the search needs.
         cores: What all its processes may use together.
+        is_paced: Whether the time that is left decides what is tried; where trials alone bound the search it does
+            not, so that the same is found every time.
     """
 
     def __init__(
@@ -63,9 +67,12 @@ class Campaign:
         self._schedule, self._store = schedule, store
         self._began = time.monotonic()
         self.cores = plan.threads or usable_cores()
-        default = 1 if plan.budget_s is None else min(self.cores, MAX_PARALLEL)
-        self.parallel = plan.parallel_trials or default
-        self.allowances = Allowances(problem, self.families, parallel=self.parallel, cores=self.cores)
+        self.is_paced = deadline is not None and (plan.budget_s is not None or plan.max_trials is None)
+        self.parallel = plan.parallel_trials or (min(self.cores, MAX_PARALLEL) if self.is_paced else 1)
+        whole_s = None if deadline is None else deadline - self._began
+        self.allowances = Allowances(
+            problem, self.families, parallel=self.parallel, cores=self.cores, budget_s=plan.budget_s or whole_s
+        )
         server = make_server(problem, folder, max(1, self.cores // self.parallel))
         self.pool = WorkerPool(server, self.parallel, plan.memory_cap_mb)
         self._running: dict[int, _Running] = {}
@@ -137,6 +144,7 @@ class Campaign:
             self._schedule.note_origin(past.started.family, past.started.origin)
             self._note(past)
             self._next_number = past.number + 1
+        self._forget_old_models()  # of a trial that the process was killed right after
         if self.trials:
             self.observer.log("info", f"[Training] goes on after {len(self.trials)} earlier trials")
 
@@ -174,22 +182,26 @@ class Campaign:
         return self._ranked
 
     def _submit_all(self) -> None:
-        limit = self.problem.plan.max_trials
-        while self.pool.n_idle and (limit is None or self._next_number < limit):
-            if not self._submit():
+        while self.pool.n_idle:
+            started = self._store.resume() or self._start_next()
+            if started is None:
                 return
+            self._submit(started)
 
-    def _submit(self) -> bool:
-        number = self._next_number
-        repeat = self._store.waiting()
-        if repeat is not None:
-            started = self._store.start(repeat, number, "sampler", None)
-        else:
-            proposal = self._schedule.next(number, share_used=self._share_used(), remaining_s=self._remaining_s())
-            if proposal is None:
-                return False
-            started = self._store.start(proposal.family.name, number, proposal.origin, proposal.params)
-        self._next_number += 1
+    def _start_next(self) -> Started | None:
+        """Begin the trial that the schedule wants next; None where there is none, or enough were tried."""
+        number, limit = self._next_number, self.problem.plan.max_trials
+        if limit is not None and number >= limit:
+            return None
+        remaining_s = self._remaining_s() if self.is_paced else None
+        proposal = self._schedule.next(number, share_used=self._share_used(), remaining_s=remaining_s)
+        if proposal is None:
+            return None
+        return self._store.start(proposal.family.name, number, proposal.origin, proposal.params)
+
+    def _submit(self, started: Started) -> None:
+        number = started.number
+        self._next_number = max(self._next_number, number + 1)
         self._schedule.note_origin(started.family, started.origin)
         family = self.families[started.family]
         params = self._schedule.complete(family, started.params)
@@ -198,7 +210,6 @@ class Campaign:
         is_prunable = self._store.is_pruning and len(self.problem.folds) > 1
         task = TrialTask(number, configuration, soft, is_prunable, self._bar(family.name))
         self._running[self.pool.submit(task, hard)] = _Running(started, time.monotonic(), datetime.now(UTC))
-        return True
 
     def _remaining_s(self) -> float | None:
         if self.deadline is None:
@@ -211,7 +222,7 @@ class Campaign:
         limit = self.problem.plan.max_trials
         if limit is not None:
             shares.append(self._next_number / limit)
-        if self.deadline is not None:
+        if self.deadline is not None and self.is_paced:
             total = max(1e-9, self.deadline - self._began)
             shares.append((time.monotonic() - self._began) / total)
         return max(shares)
@@ -221,11 +232,17 @@ class Campaign:
         remaining = self._remaining_s()
         if remaining is None:
             return None, None
-        usual = self._schedule.usual_s(family)
+        now, usual = time.monotonic(), self._schedule.usual_s(family)
+        if not self.is_paced:  # so much that none but one that hangs is ended
+            n_left = max(1, (self.problem.plan.max_trials or 1) - self._next_number)
+            hard = max(HANG_SHARE * remaining, 3 * usual, 2 * remaining / n_left)
+            return now + GROWING_SHARE * remaining, now + min(remaining, hard)
         soft = min(GROWING_SHARE * remaining, max(SOFT_SHARE * remaining, 2 * usual))
-        hard = remaining if self.best is None else min(remaining, max(HARD_SHARE * remaining, 3 * usual))
-        now = time.monotonic()
-        return now + soft, now + hard
+        if self.best is not None:
+            hard = max(HARD_SHARE * remaining, 3 * usual)
+        else:
+            hard = FIRST_SHARE * remaining if self._schedule.has_untried() else remaining
+        return now + soft, now + min(remaining, hard)
 
     def _handle(self, event: Event) -> None:
         if event.kind == "report":

@@ -166,8 +166,8 @@ def _no_successful_trial(campaign: Campaign) -> NoSuccessfulTrial:
 
 
 def _refit(campaign: Campaign, weights: Mapping[int, float]) -> dict[int, tuple[Path, ...]]:
-    """Fit the members on all rows but the test rows; bags are fitted already, and where a fit fails fold models, if
-    kept, take its place.
+    """Fit the members on all rows but the test rows; bags and what a process before this one has fitted are there
+    already, and where a fit fails fold models, if kept, take its place.
 
     Returns:
         Files of each member that can be used. Never empty.
@@ -176,7 +176,8 @@ def _refit(campaign: Campaign, weights: Mapping[int, float]) -> dict[int, tuple[
     until = None
     if campaign.deadline is not None:
         until = campaign.deadline - campaign.allowances.evaluation_s(members)
-    chosen = [campaign.trials[number] for number in refittable(campaign, weights)]
+    wanted = (number for number in refittable(campaign, weights) if not refit_path(campaign.folder, number).exists())
+    chosen = [campaign.trials[number] for number in wanted]
     waiting = sorted(chosen, key=campaign.allowances.refit_s, reverse=True)
     running: dict[int, PastTrial] = {}
     threads = max(1, campaign.cores // max(1, min(campaign.parallel, len(waiting))))

@@ -60,24 +60,20 @@ def _plan_repeats(campaign: Campaign) -> list[tuple[PastTrial, int]]:
     ranked = campaign.ranked()
     if not campaign.allowances.n_repeats or not ranked:
         return []
-    weights, _ = weigh(campaign, ranked[:MAX_CANDIDATES], campaign.weighing_end())
+    # The repeats that are there do not count, or after a restart others would be wanted.
+    weights, _ = weigh(campaign, ranked[:MAX_CANDIDATES], campaign.weighing_end(), n_draws=0)
     bagged = [past for past in ranked if is_bagged(campaign, past.number)]
     leaders = [past for past in bagged if past.number in weights]
-    n_best = LEADERS if campaign.deadline is None else MAX_REPEATED
+    n_best = MAX_REPEATED if campaign.is_paced else LEADERS
     leaders += [past for past in bagged[:n_best] if past not in leaders]
     if not leaders:
         return []
     del leaders[MAX_REPEATED:]
-    planned = [
-        (past, draw)
-        for draw in range(1, len(campaign.problem.repeats) + 1)
-        for past in leaders
-        if not outputs_path(campaign.folder, past.number, draw).exists()
-    ]
-    if campaign.deadline is None:
+    planned = [(past, draw) for draw in range(1, len(campaign.problem.repeats) + 1) for past in leaders]
+    if not campaign.is_paced:
         n_whole = len(campaign.trials) // 2 // len(leaders) * len(leaders)
         del planned[n_whole:]
-    return planned
+    return [(past, draw) for past, draw in planned if not outputs_path(campaign.folder, past.number, draw).exists()]
 
 
 def _is_affordable(campaign: Campaign, past: PastTrial) -> bool:

@@ -156,6 +156,10 @@ class Schedule:
         n_trials = remaining_s / usual
         return 1.0 if n_trials > 20 else 2.0 if n_trials > 8 else 3.0
 
+    def has_untried(self) -> bool:
+        """Whether the first configuration of some family was not taken up."""
+        return any(queue and queue[0][0] == 0 for queue in self._queues.values())
+
     def usual_s(self, name: str) -> float:
         """Seconds a trial of the family takes, 0 where none has ended."""
         seconds = self._records[name].seconds

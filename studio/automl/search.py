@@ -46,15 +46,16 @@ def search(
     """Find, fit and evaluate the best model for a table within the plan's budget.
 
     Called again with the same table, plan and folder, it goes on with the trials that had finished; those
-    that were under way are tried once more. All fits run in child processes: call it from a thread that has
-    not itself run native code on several cores.
+    that were under way are tried once more. Where trials alone bound it, one at a time, it finds the same as one
+    that was never cut off. All fits run in child processes: call it from a thread that has not itself run native
+    code on several cores.
 
     Args:
         frame: The table; every row counts, those without a target are left out.
         observer: Hears of the progress; what it raises ends the search and is raised here.
         work_folder: An existing folder for this search alone.
         deadline: Monotonic time (``time.monotonic``) by which all must be over; None counts ``plan.budget_s``
-            from now.
+            from now. Without a budget it is a last resort that chooses nothing until it is near.
         should_stop: Asked several times a second; once true, the search ends with the best so far.
         should_pause: Likewise; once true, no trial begins any more. Where the budget is over before those in
             progress have ended, the search is finished instead.
@@ -117,11 +118,12 @@ class Studies:
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         storage = JournalStorage(_JournalFile(journal))
-        # After a restart the sampler must not draw again what it drew before.
-        n_earlier = sum(len(storage.get_all_trials(study._study_id)) for study in storage.get_all_studies())
         goal = "maximize" if direction_of(problem.metric) == "max" else "minimize"
         pruner = _make_pruner(plan, len(problem.folds))
         self.is_pruning = plan.pruner != "none"
+        self._seed = plan.validation.random_state
+        self._sampler = _choose_sampler(plan, observer)
+        self._places = {name: index for index, name in enumerate(spaces)}
         self._distributions = {
             name: {key: _distribution(value) for key, value in space.items()} for name, space in spaces.items()
         }
@@ -130,31 +132,48 @@ class Studies:
                 study_name=name,
                 storage=storage,
                 direction=goal,
-                sampler=_make_sampler(plan, (index, n_earlier), observer),
+                sampler=self._make_sampler(name, 0),
                 pruner=pruner,
                 load_if_exists=True,
             )
-            for index, name in enumerate(spaces)
+            for name in spaces
         }
         self._trials: dict[int, tuple[str, optuna.Trial]] = {}
+        self._cut_off: list[tuple[Started, optuna.Trial]] = []
+        self._reported: dict[int, int] = {}
 
     def recover(self) -> list[PastTrial]:
-        """Trials of an earlier process that ended, by number; those cut off are queued once more."""
+        """Trials of an earlier process that ended, by number; those cut off wait to be tried once more."""
         ended: list[PastTrial] = []
         for name, study in self._studies.items():
             for trial in study.get_trials(deepcopy=False):
-                if trial.state is OptunaState.RUNNING:
+                is_running, is_known = trial.state is OptunaState.RUNNING, "number" in trial.user_attrs
+                if is_running and is_known and not trial.user_attrs.get("was_cut_off"):
+                    started = _started(name, trial)
+                    self._reported[started.number] = len(trial.intermediate_values)
+                    self._cut_off.append((started, optuna.Trial(study, trial._trial_id)))
+                    continue
+                if is_running:
                     study.tell(trial.number, state=OptunaState.FAIL)
-                    if "number" in trial.user_attrs:
-                        ended.append(self._cut_off(name, study, trial))
-                elif "number" in trial.user_attrs:
+                if is_known:
                     ended.append(_past_trial(name, trial))
+        self._cut_off.sort(key=lambda pair: pair[0].number)
         return sorted(ended, key=lambda past: past.number)
+
+    def resume(self) -> Started | None:
+        """Begin the next trial that was cut off anew, under its own number."""
+        if not self._cut_off:
+            return None
+        started, trial = self._cut_off.pop(0)
+        trial.set_user_attr("was_cut_off", True)
+        self._trials[started.number] = (started.family, trial)
+        return started
 
     def start(self, name: str, number: int, origin: str, params: Mapping[str, Any] | None) -> Started:
         """Begin a trial with the given values, or with the sampler's."""
         study = self._studies[name]
-        waiting = study.get_trials(deepcopy=False, states=(OptunaState.WAITING,))
+        study.sampler = self._make_sampler(name, number)  # draws the same whatever was drawn before a restart
+        waiting = study.get_trials(deepcopy=False, states=(OptunaState.WAITING,))  # cut off before it began
         if params is not None and not waiting:
             study.enqueue_trial(dict(params), user_attrs={"origin": origin})
         trial = study.ask(self._distributions[name])
@@ -162,17 +181,11 @@ class Studies:
         self._trials[number] = (name, trial)
         return Started(number, name, trial.user_attrs.get("origin", origin), dict(trial.params))
 
-    def waiting(self) -> str | None:
-        """A family with a trial that was cut off and waits to be tried again."""
-        for name, study in self._studies.items():
-            if study.get_trials(deepcopy=False, states=(OptunaState.WAITING,)):
-                return name
-        return None
-
     def report(self, number: int, step: int, score: float) -> bool:
         """Note the score of a trial's first folds; false where it should be given up."""
         trial = self._trials[number][1]
-        trial.report(score, step)
+        if step > self._reported.get(number, 0):  # else it was known before the trial was cut off
+            trial.report(score, step)
         return not trial.should_prune()
 
     def end(self, number: int, state: TrialState, score: float | None, facts: TrialFacts) -> None:
@@ -182,24 +195,20 @@ class Studies:
         states = {TrialState.COMPLETE: OptunaState.COMPLETE, TrialState.PRUNED: OptunaState.PRUNED}
         self._studies[name].tell(trial, score, state=states.get(state, OptunaState.FAIL))
 
-    def _cut_off(self, name: str, study: optuna.Study, trial: FrozenTrial) -> PastTrial:
-        if not trial.user_attrs.get("is_repeat"):
-            origin = trial.user_attrs.get("origin", "sampler")
-            study.enqueue_trial(trial.params, user_attrs={"origin": origin, "is_repeat": True})
-        return _past_trial(name, trial, state=TrialState.FAILED, message="its process was cut off")
+    def _make_sampler(self, name: str, number: int) -> optuna.samplers.BaseSampler:
+        key = [self._seed, self._places[name], number]
+        return _make_sampler(self._sampler, int(np.random.SeedSequence(key).generate_state(1)[0]))
 
 
-def _past_trial(
-    name: str, trial: FrozenTrial, *, state: TrialState | None = None, message: str | None = None
-) -> PastTrial:
+def _started(name: str, trial: FrozenTrial) -> Started:
+    return Started(trial.user_attrs["number"], name, trial.user_attrs.get("origin", "sampler"), trial.params)
+
+
+def _past_trial(name: str, trial: FrozenTrial) -> PastTrial:
     states = {OptunaState.COMPLETE: TrialState.COMPLETE, OptunaState.PRUNED: TrialState.PRUNED}
-    found = state or states.get(trial.state, TrialState.FAILED)
-    facts = TrialFacts.from_dict(trial.user_attrs.get("facts", {}))
-    if message is not None:
-        facts.message = message
-    started = Started(trial.user_attrs["number"], name, trial.user_attrs.get("origin", "sampler"), trial.params)
-    score = trial.value if found is TrialState.COMPLETE else None
-    return PastTrial(started, found, score, facts)
+    found = states.get(trial.state, TrialState.FAILED)
+    facts = TrialFacts.from_dict(trial.user_attrs.get("facts", {"message": "its run was cut off in it twice"}))
+    return PastTrial(_started(name, trial), found, trial.value if found is TrialState.COMPLETE else None, facts)
 
 
 def _distribution(wanted: Range) -> BaseDistribution:
@@ -210,16 +219,18 @@ def _distribution(wanted: Range) -> BaseDistribution:
     return CategoricalDistribution(wanted.options)
 
 
-def _make_sampler(plan: Plan, key: tuple[int, int], observer: Observer) -> optuna.samplers.BaseSampler:
-    seed = int(np.random.SeedSequence([plan.validation.random_state, *key]).generate_state(1)[0])
-    kind: str = plan.sampler
-    needed = {"cmaes": "cmaes", "gp": "torch"}.get(kind)
-    if needed is not None and importlib.util.find_spec(needed) is None:
-        if key[0] == 0:
-            observer.log(
-                "warning", f"[Training] the sampler {kind} needs {needed}, which is not installed; tpe is used"
-            )
-        kind = "tpe"
+def _choose_sampler(plan: Plan, observer: Observer) -> str:
+    """The plan's sampler, or TPE where a package it needs is not there."""
+    needed = {"cmaes": "cmaes", "gp": "torch"}.get(plan.sampler)
+    if needed is None or importlib.util.find_spec(needed) is not None:
+        return plan.sampler
+    observer.log(
+        "warning", f"[Training] the sampler {plan.sampler} needs {needed}, which is not installed; tpe is used"
+    )
+    return "tpe"
+
+
+def _make_sampler(kind: str, seed: int) -> optuna.samplers.BaseSampler:
     if kind == "cmaes":
         return optuna.samplers.CmaEsSampler(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
     if kind == "gp":

@@ -67,8 +67,8 @@ class TrialStore(Protocol):
     def start(self, name: str, number: int, origin: str, params: Mapping[str, Any] | None) -> Started:
         """Begin a trial."""
 
-    def waiting(self) -> str | None:
-        """A family with a trial to repeat."""
+    def resume(self) -> Started | None:
+        """Begin a trial of an earlier process that was cut off anew; None where there is none."""
 
     def report(self, number: int, step: int, score: float) -> bool:
         """Whether a trial may go on."""

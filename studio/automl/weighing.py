@@ -41,15 +41,18 @@ def choose_members(campaign: Campaign) -> tuple[dict[int, float], float]:
         pool = [past for past in pool if past.number not in lost]
 
 
-def weigh(campaign: Campaign, candidates: Sequence[PastTrial], until: float | None) -> tuple[dict[int, float], float]:
+def weigh(
+    campaign: Campaign, candidates: Sequence[PastTrial], until: float | None, n_draws: int | None = None
+) -> tuple[dict[int, float], float]:
     """The best single candidate, or a blend where that is better on rows it was not weighed by.
 
     Args:
         candidates: At least one.
         until: Monotonic time at which to end with what there is; None for never.
+        n_draws: How many repeats of the folds count; None for all.
     """
     problem = campaign.problem
-    outputs = {past.number: unseen_outputs(campaign, past.number) for past in candidates}
+    outputs = {past.number: unseen_outputs(campaign, past.number, n_draws) for past in candidates}
     scores = {number: problem.score(found, problem.scored) for number, found in outputs.items()}
     single = candidates[0].number
     for number, score in scores.items():

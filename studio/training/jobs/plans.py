@@ -31,7 +31,7 @@ def plan_of(
         run: The run, with its effective configuration.
         task: What its model learns.
         columns: Columns of the dataset.
-        budget_s: Seconds left for search, final fit and evaluation; None for no limit.
+        budget_s: Seconds left for search, final fit and evaluation; None where trials alone bound it.
         config: The settings.
         written: How the columns are written that have a way of their own, by name.
     """

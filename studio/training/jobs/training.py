@@ -106,19 +106,24 @@ class _Training:
         """Take every step in order."""
         dataset, frame = self.read_table()
         mlflow_run_id = self.find_mlflow_run(dataset)
-        budget_s = self.budget_s()
+        left_s = self.left_s()
+        budget_s = None if self.is_bounded_by_trials() else left_s
         reporter = self.make_reporter(mlflow_run_id, frame, budget_s)
         try:
             reporter.log("info", f"[Pipeline] dataset {dataset.name!r}: {len(frame)} rows, {frame.shape[1]} columns")
             self.warn_of_data(dataset, frame, mlflow_run_id, budget_s, reporter)
-            budget_s = self.budget_s()
+            left_s = self.left_s()
+            budget_s = None if self.is_bounded_by_trials() else left_s
             plan = plan_of(
                 self.run, self.model.task_type, dataset.columns, budget_s=budget_s, config=self.config,
                 written=read_forms(self.table),
             )  # fmt: skip
             journal = self.folder / "search"
             journal.mkdir(exist_ok=True)
-            result = search(frame, plan, observer=reporter, work_folder=journal, should_pause=self.pause.is_asked)
+            result = search(
+                frame, plan, observer=reporter, work_folder=journal, should_pause=self.pause.is_asked,
+                deadline=time.monotonic() + left_s,
+            )  # fmt: skip
             for trial in result.candidates:  # a crash may have kept one from being told; the blend is no trial
                 if trial.algorithm != "ensemble":
                     reporter.trial(trial)
@@ -168,14 +173,17 @@ class _Training:
             row.mlflow_run_id = found
         return found
 
-    def budget_s(self) -> float | None:
+    def is_bounded_by_trials(self) -> bool:
+        """Whether a number of trials, and no time, says how much is tried; then the run's timeout is a last resort."""
+        wanted = self.run.config["search"]
+        return wanted["time_budget_seconds"] is None and wanted["max_trials"] is not None
+
+    def left_s(self) -> float:
         """Seconds left for the search: of its budget, and of the run's timeout, whichever ends first."""
         budget = self.run.config["search"]["time_budget_seconds"]
         ends = [float(budget)] if budget is not None else []
         if self.run.config["keep_best_on_timeout"] or budget is None:
             ends.append(float(self.run.timeout_seconds))
-        if not ends:
-            return None
         gone_s = self.before_s + time.monotonic() - self.started
         kept_s = reserve_s(min(ends)) if self.run.config["export_onnx"] else 0.0
         return max(min(ends) - gone_s - kept_s - UPLOAD_RESERVE_S, LEAST_BUDGET_S)
