@@ -86,8 +86,9 @@ class Worker:
             threads=1,
         )
         self._hosts = HostSupervisor(
-            self._host_processes, config.runtime_folder, max_hosts=config.max_hosts, idle_s=config.host_idle_s
-        )
+            self._host_processes, config.runtime_folder, log_folder=config.data_folder / "predictions",
+            max_hosts=config.max_hosts, idle_s=config.host_idle_s,
+        )  # fmt: skip
         self._dispatcher = Dispatcher(
             self._runtime.database, self._runtime.open_stores, self._run_processes, config,
             worker_id=self._id, clock=self._runtime.clock, target=RUN,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 MLFLOW_CLIENT = "mlflow"  # who trained or promoted, where an MLflow client did
+SERVING_SAMPLE = "serving/sample.parquet"  # among a run's artifacts: rows its model was trained on
 
 
 class VersionStatus(enum.StrEnum):

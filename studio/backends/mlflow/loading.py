@@ -88,7 +88,7 @@ class _Fetched:
                 _copied, path = _fetch(address)
                 return pd.read_parquet(path)
             except (OSError, MlflowException) as error:
-                logger.warning("the sample of training rows cannot be read: %s", error)
+                logger.info("no sample of training rows can be read: %s", error)
         example = Model.load(str(self.folder)).load_input_example(str(self.folder))
         return example if isinstance(example, pd.DataFrame) else None
 

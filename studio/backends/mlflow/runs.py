@@ -232,6 +232,10 @@ class Runs:
         """Content of one artifact. Raises FileMissing where there is none."""
         return self._storage.read(self._artifact_uri(mlflow_run_id), path)
 
+    def artifact_address(self, mlflow_run_id: str, path: str) -> str:
+        """Path or ``s3://`` address of an artifact, whether or not it is there."""
+        return f"{self._storage.locate(self._artifact_uri(mlflow_run_id))}/{path}"
+
     def list_artifacts(self, mlflow_run_id: str) -> list[tuple[str, int | None]]:
         """Paths of all artifacts with their sizes in bytes, sorted; models are not among them."""
         return self._storage.list_files(self._artifact_uri(mlflow_run_id))

@@ -19,6 +19,7 @@ class Waiting:
         rows: What to predict.
         deadline: When its caller stops waiting, in seconds of the machine's monotonic clock.
         shape: Requests of the same shape may be predicted together; None: alone.
+        came_at: When it came, in seconds of the same clock.
         explain: What the rows are to be explained with, beside the rows; None where they are to be predicted.
     """
 
@@ -26,13 +27,21 @@ class Waiting:
     rows: Rows
     deadline: float
     shape: frozenset[tuple[str, str]] | None
+    came_at: float = 0.0
     explain: dict[str, Any] | None = None
 
 
-def shape_of(rows: Rows) -> frozenset[tuple[str, str]] | None:
-    """Columns and kinds of values, so that no caller's rows change how another's are read."""
+def shape_of(rows: Rows, is_read_by_row: bool = False) -> frozenset[tuple[str, str]] | None:
+    """Columns and kinds of values, so that no caller's rows change how another's are read.
+
+    Args:
+        rows: Of one request.
+        is_read_by_row: Whether the model reads each by itself, so that all shapes are one.
+    """
     if len(rows) > MAX_SHARED_ROWS:
         return None
+    if is_read_by_row:
+        return frozenset()
     return frozenset((name, _kind(value)) for row in rows for name, value in row.items())
 
 

@@ -16,14 +16,18 @@ from studio.backends.serving.wire import Rows
 
 
 class CalledModel:
-    """A loaded model as the host calls it."""
+    """A loaded model as the host calls it.
+
+    Attributes:
+        reads_rows: Whether it reads each row by itself, so that no row changes how another one is read.
+    """
 
     def __init__(self, loaded: Any) -> None:
         self._loaded = loaded
         names = getattr(loaded, "feature_names_in_", None)
         self._columns = None if names is None else [str(name) for name in names]
         self._has_probabilities = hasattr(loaded, "predict_proba") and hasattr(loaded, "classes_")
-        self._takes_rows = hasattr(loaded, "predict_rows")
+        self.reads_rows = hasattr(loaded, "predict_rows")
         classes = getattr(loaded, "classes_", None)
         self._labels = [] if classes is None else [str(label) for label in plain_values(classes)]
 
@@ -45,7 +49,7 @@ class CalledModel:
             ValueError: The model gave another number of predictions than there are rows.
             Exception: Whatever the model raises.
         """
-        predictions, shares = self._loaded.predict_rows(rows) if self._takes_rows else self._predict_frame(rows)
+        predictions, shares = self._loaded.predict_rows(rows) if self.reads_rows else self._predict_frame(rows)
         if len(predictions) != len(rows):
             raise ValueError(f"the model gave {len(predictions)} predictions for {len(rows)} rows")
         if shares is None:

@@ -3,18 +3,21 @@
 Requests and answers are JSON over a ZeroMQ ROUTER socket. ``{"op": "predict", "rows": [...], "deadline": s}`` is
 answered by ``{"predictions": [...], "probabilities": [...]|null, "ms": ...}`` or ``{"error": code, "message": ...}``;
 ``{"op": "explain", "rows": [...], "deadline": s, "background": [...], "class_label": ...}`` by what ``RowExplainer``
-says. A deployed host says with each prediction which deployment and version it serves, and gives every row an id.
+says. A deployed host says with each prediction which deployment and version it serves, gives every row an id, and has
+written down what it predicted before it answers; see ``PredictionLog``.
 Whatever waits while the model works is predicted together, and each caller gets his own rows.
 """
 
 import importlib
 import os
+import secrets
 import signal
 import sys
 import time
 import traceback
 from collections import deque
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,11 +25,13 @@ import zmq
 
 from studio.backends.serving.batches import Waiting, shape_of, take_batch
 from studio.backends.serving.called_model import CalledModel
+from studio.backends.serving.prediction_log import PredictionLog
 from studio.backends.serving.wire import to_json
 from studio.domain.identifiers import new_prediction_ids
 from studio.errors import ModelFilesChanged, NotApplicable, Overloaded, UnknownClass
 
 EXPLAINER = "studio.backends.serving.row_explainer"  # loaded when it is first needed: its libraries take seconds
+TOLD = ("deployment_id", "version_id")  # on every answer
 MAX_WAITING = 256
 MAX_MESSAGE = 500
 LOOK_UP_MS = 1000  # how often a host that is not asked looks whether it is to end
@@ -42,8 +47,10 @@ class Host:
         requests: zmq.Socket[bytes],
         control: zmq.Socket[bytes],
         about: Mapping[str, str] | None = None,
+        log: PredictionLog | None = None,
     ) -> None:
-        self._model, self._requests, self._control, self._about = model, requests, control, about
+        self._model, self._requests, self._control, self._log = model, requests, control, log
+        self._told = None if about is None else {name: about[name] for name in TOLD}
         self._waiting: deque[Waiting] = deque()
         self._explainer: Any = None
         self._used_at = self._told_at = time.monotonic()
@@ -60,6 +67,8 @@ class Host:
             if self._control in ready:
                 self._is_stopping = True  # the supervisor has nothing else to say
             self.answer_waiting()
+            if self._log is not None:
+                self._log.close_if_old()
         self.answer_waiting()  # what came in meanwhile
 
     def answer_waiting(self) -> None:
@@ -94,8 +103,8 @@ class Host:
             except (ValueError, KeyError, TypeError):
                 self._refuse(sender, "bad_request", "the request is not one")
                 continue
-            shape = shape_of(rows) if explain is None else None
-            self._waiting.append(Waiting(sender, rows, deadline, shape, explain))
+            shape = shape_of(rows, self._model.reads_rows) if explain is None else None
+            self._waiting.append(Waiting(sender, rows, deadline, shape, self._used_at, explain))
 
     def _answer(self, batch: list[Waiting]) -> None:
         """Predict together; where that fails, one by one, so that one caller's rows fail only him."""
@@ -109,10 +118,10 @@ class Host:
         try:
             predictions, probabilities = self._model.predict(rows)
             took_ms = (time.perf_counter() - begun) * 1000
-            shares = _shares(batch, predictions, probabilities, took_ms)
-            answers = [
-                to_json({**answer, **self._facts(request)}) for request, answer in zip(batch, shares, strict=True)
-            ]
+            shares = list(_shares(batch, predictions, probabilities, took_ms))
+            if self._told is not None:
+                self._name_rows(shares)
+            answers = [to_json(share) for share in shares]
         except (Exception, SystemExit) as error:
             if len(batch) > 1:
                 for request in batch:
@@ -121,6 +130,8 @@ class Host:
             traceback.print_exc()
             self._refuse(batch[0].sender, "prediction_failed", in_words(error))
             return
+        if self._log is not None:
+            self._log.append([_line_of(request, share) for request, share in zip(batch, shares, strict=True)])
         for request, answer in zip(batch, answers, strict=True):
             self._requests.send_multipart([request.sender, answer])
 
@@ -138,11 +149,15 @@ class Host:
             traceback.print_exc()
             self._refuse(request.sender, "prediction_failed", in_words(error))
 
-    def _facts(self, request: Waiting) -> dict[str, Any]:
-        """What a deployed host says of itself, and the ids of its predictions."""
-        if self._about is None:
-            return {}
-        return {**self._about, "prediction_ids": new_prediction_ids(len(request.rows), time.time())}
+    def _name_rows(self, shares: list[dict[str, Any]]) -> None:
+        """Say on answers what a deployed host says of itself, and the ids of its predictions."""
+        ids = new_prediction_ids(sum(len(share["predictions"]) for share in shares), time.time())
+        start = 0
+        for share in shares:
+            stop = start + len(share["predictions"])
+            share |= self._told or {}
+            share["prediction_ids"] = ids[start:stop]
+            start = stop
 
     def _refuse(self, sender: bytes, code: str, message: str) -> None:
         self._requests.send_multipart([sender, to_json({"error": code, "message": message})])
@@ -160,6 +175,18 @@ def _shares(
         yield {"predictions": predictions[own], "probabilities": shares, "ms": took_ms}
 
 
+def _line_of(request: Waiting, share: Mapping[str, Any]) -> dict[str, Any]:
+    """What is written down of a request."""
+    return {
+        "at": time.time(),
+        "ids": share["prediction_ids"],
+        "rows": request.rows,
+        "predictions": share["predictions"],
+        "probabilities": share["probabilities"],
+        "ms": round((time.monotonic() - request.came_at) * 1000, 3),
+    }
+
+
 def main(
     loader: str,
     args: dict[str, Any],
@@ -167,6 +194,7 @@ def main(
     control_address: str,
     idle_s: float,
     about: Mapping[str, str] | None = None,
+    log_folder: str | None = None,
 ) -> None:
     """Be the host of one model.
 
@@ -176,7 +204,8 @@ def main(
         address: ZeroMQ address to answer at.
         control_address: ZeroMQ address of the supervisor, who is told ``ready`` or ``failed``.
         idle_s: Seconds without a request after which the host ends.
-        about: What a deployed host puts on every answer; it is ready only once the model predicted its example.
+        about: What a deployed host is there for; it is ready only once the model predicted its example.
+        log_folder: Where it writes down what it predicts; None where that is not wanted.
     """
     context = zmq.Context()
     context.linger = LOOK_UP_MS
@@ -197,9 +226,14 @@ def main(
         context.destroy(linger=LOOK_UP_MS)
         sys.exit(1)
     control.send(to_json({"op": "ready", **self_told}))
+    log = None
+    if about is not None and log_folder is not None:
+        log = PredictionLog(Path(log_folder), f"{about['deployment_id']}-{secrets.token_hex(8)}", about)
     try:
-        Host(model, requests, control, about).serve(idle_s)
+        Host(model, requests, control, about, log).serve(idle_s)
     finally:
+        if log is not None:
+            log.close()
         context.destroy(linger=LOOK_UP_MS)
 
 

@@ -76,6 +76,7 @@ class HostSupervisor:
         executor: Executor,
         runtime_folder: Path,
         *,
+        log_folder: Path | None = None,
         max_hosts: int = 8,
         max_memory_bytes: int | None = None,
         idle_s: float = 600.0,
@@ -87,6 +88,7 @@ class HostSupervisor:
         Args:
             executor: Starts the hosts; made with one thread per process, its environment free of secrets.
             runtime_folder: Where the sockets lie; made private to this user.
+            log_folder: Where deployed hosts write down what they predict; None: nowhere.
             max_hosts: Hosts alive at once that nobody wished for, at least 1; the least recently used goes for a new
                 one.
             max_memory_bytes: Memory of all hosts together above which the least recently used goes, down to
@@ -103,6 +105,7 @@ class HostSupervisor:
         check_privacy(runtime_folder)
         self._executor, self._folder, self._clock = executor, runtime_folder, clock
         self._max_hosts, self._max_memory_bytes = max_hosts, max_memory_bytes
+        self._log_folder = None if log_folder is None else str(log_folder)
         self._idle_s, self._start_timeout_s = idle_s, start_timeout_s
         self._lock_file = _locked(runtime_folder / "control.lock")
         self._context = zmq.Context()
@@ -228,7 +231,7 @@ class HostSupervisor:
 
     def _start_wished(self, wish: Wish) -> _Host:
         self._wishes.started(wish.key, self._clock())
-        given = {"about": dict(wish.about), "idle_s": math.inf}
+        given = {"about": dict(wish.about), "idle_s": math.inf, "log_folder": self._log_folder}
         host = self._start_host(wish.key, wish.loader, dict(wish.args), **given)
         host.is_wished = True
         return host

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from studio.automl.result import SearchResult
@@ -25,7 +26,7 @@ from studio.domain.datasets import Dataset
 from studio.domain.model_records import Model
 from studio.domain.run_records import Failure, TrainingRun
 from studio.domain.runs import EventType, Phase, RunStatus
-from studio.domain.versions import FileFormat, ModelVersion
+from studio.domain.versions import SERVING_SAMPLE, FileFormat, ModelVersion
 from studio.errors import NoSuccessfulTrial, SearchPaused, StudioError
 from studio.evaluation.metrics import is_better, primary_metric
 from studio.evaluation.stored import FOLDER, Evaluation, SplitEvaluation, write_evaluation
@@ -47,6 +48,7 @@ from studio.versions import service as versions
 logger = logging.getLogger(__name__)
 
 EXAMPLE_ROWS = 5
+SAMPLE_ROWS = 1000
 UPLOAD_RESERVE_S = 1.5  # of a budget: writing and registering what was found
 REGISTER_RESERVE_S = 0.5  # of that: registering alone
 LEAST_BUDGET_S = 1.0
@@ -223,6 +225,7 @@ class _Training:
             evaluation = _evaluation_of(result, self.model.task_type, stores.now())
             write_evaluation(self.folder / FOLDER, evaluation)
             self._log_artifacts(stores, result, mlflow_run_id)
+            self._log_sample(stores, frame[list(result.feature_columns)], mlflow_run_id)
             example = _example_of(frame, list(result.feature_columns))
             saved = stores.runs.log_model(
                 mlflow_run_id, result.estimator, input_example=example, optional=result.optional_columns,
@@ -300,6 +303,13 @@ class _Training:
         ]
         runs.log_metrics(mlflow_run_id, points)
         runs.log_tags(mlflow_run_id, {"algorithm": result.algorithm})
+
+    def _log_sample(self, stores: Stores, features: pd.DataFrame, mlflow_run_id: str) -> None:
+        """Keep some of the rows, so that what serves the model in another form can be compared with it."""
+        folder, _, name = SERVING_SAMPLE.rpartition("/")
+        places = np.unique(np.linspace(0, len(features) - 1, SAMPLE_ROWS).astype(np.int64))
+        features.iloc[places].to_parquet(self.folder / name, index=False)
+        stores.runs.log_file(mlflow_run_id, self.folder / name, folder=folder)
 
     def _target_is_there(self, frame: pd.DataFrame) -> bool:
         return self.run.config["target_column"] in frame.columns
