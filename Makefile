@@ -50,7 +50,7 @@ fuzz: setup ## call every operation with generated data and judge the answers by
 lint: setup ## check style, types, import contracts and the Dockerfile
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/hadolint Dockerfile
 
-bench: setup ## measure one thing beside its peer: NAME=start, api, audit, listing, search_overhead, first_prediction or stream
+bench: setup ## measure one thing beside its peer: NAME=start, api, audit, listing, search_overhead, profile, first_prediction or stream
 	@$(BIN)/python -m tests.benchmarks.$(NAME) $(ARGS)
 
 lock: setup ## resolve the dependencies anew and write the lock file

@@ -132,7 +132,8 @@ def _draw_bins(numbers: Numbers, as_json: Callable[[Any], Any]) -> Histogram | N
         return None
     if not np.all(np.diff(edges) > 0):
         edges = np.array([np.nextafter(low, -np.inf), np.nextafter(high, np.inf)])
-    counts = np.histogram(numbers, bins=edges)[0]
+    # Told as a range, equal widths need no search among the edges.
+    counts = np.histogram(numbers, bins=len(edges) - 1, range=(float(edges[0]), float(edges[-1])))[0]
     return Histogram(tuple(as_json(edge) for edge in edges), tuple(counts.tolist()))
 
 
