@@ -26,6 +26,7 @@ from studio.domain.actors import Actor
 from studio.downloads.views import bp as downloads_bp
 from studio.gatekeeper import make_gatekeeper
 from studio.health.views import bp as health_bp
+from studio.inference_protocol.views import bp as inference_protocol_bp
 from studio.legacy.stream import bp as legacy_bp
 from studio.models import service as models
 from studio.models.views import bp as models_bp
@@ -68,6 +69,7 @@ BLUEPRINTS = (
     registry_bp,
     downloads_bp,
     predictions_bp,
+    inference_protocol_bp,
     batch_predictions_bp,
     deployments_bp,
     audit_bp,

@@ -12,6 +12,14 @@ class ReadinessOut(Schema):
     checks = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
 
 
+class LiveOut(Schema):
+    live = fields.Boolean(required=True)
+
+
+class ReadyOut(Schema):
+    ready = fields.Boolean(required=True)
+
+
 class ApiDocumentOut(Schema):
     openapi = fields.String(required=True)
     info = fields.Dict(required=True)

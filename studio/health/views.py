@@ -1,5 +1,7 @@
 """Routes of the service about itself."""
 
+from collections.abc import Mapping
+
 import orjson
 from flask import Response, current_app, request
 from flask_smorest import Blueprint
@@ -8,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from studio.domain.actors import system_actor
 from studio.health import service
-from studio.health.schemas import ApiDocumentOut, LivenessOut, ReadinessOut
+from studio.health.schemas import ApiDocumentOut, LivenessOut, LiveOut, ReadinessOut, ReadyOut
 from studio.web.context import current_edge
 from studio.web.endpoint import declared_operations, endpoint
 from studio.web.openapi import document_of, render_page
@@ -29,10 +31,31 @@ def get_liveness() -> dict[str, str]:
 @endpoint(bp, "service.readyz", "GET", "/readyz", needs="public", returns=ReadinessOut(), same_at=(503,))
 def get_readiness() -> Response:
     """Tell whether everything behind the service works."""
-    found = _probes().ask()
-    is_ready = found.is_ready and not current_edge().sockets.is_stopping
-    body = {"status": "ok" if is_ready else "failed", "checks": dict(found.checks)}
+    is_ready, checks = _ask_all()
+    body = {"status": "ok" if is_ready else "failed", "checks": dict(checks)}
     return Response(orjson.dumps(body), 200 if is_ready else 503, mimetype="application/json")
+
+
+@endpoint(bp, "oip.live", "GET", "/v2/health/live", needs="public", error_form="open_inference", returns=LiveOut())
+def get_server_liveness() -> dict[str, bool]:
+    """Tell clients of the Open Inference Protocol that this process answers."""
+    return {"live": True}
+
+
+@endpoint(
+    bp,
+    "oip.ready",
+    "GET",
+    "/v2/health/ready",
+    needs="public",
+    error_form="open_inference",
+    returns=ReadyOut(),
+    same_at=(503,),
+)
+def get_server_readiness() -> Response:
+    """Tell clients of the Open Inference Protocol whether everything behind the service works."""
+    is_ready, _ = _ask_all()
+    return Response(orjson.dumps({"ready": is_ready}), 200 if is_ready else 503, mimetype="application/json")
 
 
 @endpoint(bp, "service.metrics", "GET", "/metrics", needs="public", media_types=PLAIN)
@@ -57,6 +80,12 @@ def get_document() -> Response:
 def get_docs() -> Response:
     """A page to read and try the API."""
     return render_page()
+
+
+def _ask_all() -> tuple[bool, Mapping[str, str]]:
+    """Whether the service is ready, and what each check found."""
+    found = _probes().ask()
+    return found.is_ready and not current_edge().sockets.is_stopping, found.checks
 
 
 def _probes() -> service.Probes:

@@ -2,8 +2,9 @@
 
 from typing import Any, ClassVar
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
+from studio.domain.request_forms import find_shape_faults
 from studio.web.fields import StrictInteger, Time
 
 MAX_EXPLAINED_ROWS = 100
@@ -58,3 +59,42 @@ class ExplanationOut(Schema):
     explainer = fields.String(required=True)
     output = fields.String(required=True)
     explanations = fields.List(fields.Nested(ExplainedRowOut), required=True)
+
+
+class PredictBody(Schema):
+    """Rows in one of four forms; read by the service, as a schema would look at each value."""
+
+    example: ClassVar[dict[str, Any]] = {
+        "inputs": [{"distance_km": 812, "weight_kg": 3.2, "carrier": "Nordvik", "is_fragile": False}]
+    }
+
+    inputs = fields.Raw()
+    instances = fields.Raw()
+    dataframe_records = fields.Raw()
+    dataframe_split = fields.Raw()
+    params = fields.Dict()
+
+    def load(self, data: Any, **kwargs: Any) -> Any:
+        """The document as it is, once its shape was found to be right."""
+        faults = find_shape_faults(data)
+        if faults:
+            raise ValidationError({_top_of(pointer): [message] for pointer, message in faults})
+        return data
+
+
+def _top_of(pointer: str) -> str:
+    return pointer[1:].replace("~1", "/").replace("~0", "~") or "_schema"
+
+
+class ScoresOut(Schema):
+    predictions = fields.List(fields.Raw(allow_none=True), required=True)
+
+
+class PredictionsOut(Schema):
+    model_id = fields.String(required=True)
+    version_id = fields.String(required=True)
+    deployment_id = fields.String(required=True)
+    predictions = fields.List(fields.Raw(allow_none=True), required=True)
+    probabilities = fields.List(fields.Dict(keys=fields.String(), values=fields.Float()))
+    prediction_ids = fields.List(fields.String(), required=True)
+    latency_ms = fields.Float(required=True)

@@ -100,6 +100,18 @@ class ProblemOut(Schema):
     errors = fields.List(fields.Nested(ProblemFieldOut), required=True)
 
 
+class ScoringErrorOut(Schema):
+    error_code = fields.String(required=True)
+    message = fields.String(required=True)
+
+
+class InferenceErrorOut(Schema):
+    error = fields.String(required=True)
+
+
+SCORING_ERROR, INFERENCE_ERROR = ScoringErrorOut(), InferenceErrorOut()
+
+
 def register_components(spec: APISpec) -> None:
     """Make them known to a document, to be referred to by name."""
     for name, parameter in PARAMETERS.items():
@@ -130,9 +142,26 @@ def parameters_of(operation: Operation) -> list[str]:
     return read
 
 
-def refusals_of(operation: Operation) -> dict[str, str]:
+def refusals_of(operation: Operation) -> dict[str, Any]:
     """The refusals every operation of its kind can give, as references by status; ``default`` stands for its own."""
+    if operation.error_form != "problem":
+        return _refusals_in_other_words(operation)
     return {status: REFUSALS[status][0] for status in (*sorted(_statuses_of(operation)), "default")}
+
+
+def _refusals_in_other_words(operation: Operation) -> dict[str, Any]:
+    """In both protocols what is wrong with a request is 400."""
+    schema = SCORING_ERROR if operation.error_form == "mlflow_scoring" else INFERENCE_ERROR
+    statuses = {"400" if status in ("406", "422") else status for status in _statuses_of(operation)}
+    if operation.method == "GET":
+        statuses -= {"400", "503"}
+    content = {"application/json": {"schema": schema}}
+    return {
+        status: {"description": REFUSALS[status][1] if status in REFUSALS else "The request is not valid",
+                 "headers": headers_named("RequestId", *(REFUSALS[status][2] if status in REFUSALS else ())),
+                 "content": content}
+        for status in (*sorted(statuses), "default")
+    }  # fmt: skip
 
 
 def _statuses_of(operation: Operation) -> Iterator[str]:

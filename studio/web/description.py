@@ -41,8 +41,10 @@ def describe(operation: Operation, view: Callable[..., Any]) -> dict[str, Any]:
             content[JSON]["example"] = example_of(operation)
     if operation.form is not None:
         content[MULTIPART] = {"schema": operation.form}
+    for kind in operation.files:
+        content[kind] = {"schema": {"type": "string", "format": "binary"}}
     if content:
-        required = operation.form is not None or any(item.required for item in _fields_of(operation.body))
+        required = bool(operation.form or operation.files) or any(item.required for item in _fields_of(operation.body))
         entry["requestBody"] = {"content": content, "required": required}
     return entry
 

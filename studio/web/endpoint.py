@@ -125,6 +125,9 @@ def _answer(operation: Operation, view: View, args: dict[str, Any]) -> Response:
     note_actor(actor)
     if not operation.is_inference:
         edge.limiter.count(f"{actor.organization}/{actor.user_id}")
+    if operation.finds_model is not None:
+        with edge.open_stores(actor, write=False) as stores:
+            args["model_id"] = operation.finds_model(stores, args.pop("name"))
     if operation.method == "GET" and not operation.writes:
         with edge.open_stores(actor, write=False) as stores:
             authorize_operation(edge, stores, origin, operation, args)

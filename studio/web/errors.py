@@ -14,6 +14,7 @@ from werkzeug.routing.exceptions import WebsocketMismatch
 from studio import errors
 from studio.errors import StudioError
 from studio.web.context import current_actor, current_origin
+from studio.web.error_forms import in_other_words
 from studio.web.refusals import note_refusal
 
 logger = logging.getLogger(__name__)
@@ -93,6 +94,9 @@ def problem(
 
 def answer_problem(status: int, code: str, detail: str, **more: Any) -> Response:
     """A response with a problem body for the request being answered."""
+    other = in_other_words(request.path, status, detail, more.get("fields", ()))
+    if other is not None:
+        return Response(other[1], other[0], mimetype="application/json")
     body = problem(status, code, detail, instance=request.path, request_id=current_origin().request_id, **more)
     return Response(body, status, mimetype="application/problem+json")
 

@@ -63,6 +63,7 @@ TAGS = {  # in the order of the document: what each room is for
     "performance": "How good a version is: scores, matrices and curves, as numbers or drawn.",
     "deployments": "Have versions served: directly, to a part of the traffic, or beside it; roll back.",
     "predictions": "Try a version, and ask why it says what it says.",
+    "inference_protocol": "Ask models in the words of KServe, Triton and MLServer: the Open Inference Protocol, v2.",
     "batch_predictions": "Predict every row of a dataset.",
     "downloads": "Take a model away.",
     "registry": "What deployment pipelines need, and every run.",

@@ -30,6 +30,7 @@ class Operation:
         query: Schema of the parameters.
         body: Schema of a JSON body.
         form: Schema of a multipart body, where one is taken.
+        files: Media types of bodies beside JSON that reach the view as FileBody.
         returns: Schema of the answer in JSON; None answers no body, or what the view itself makes.
         returns_or: Schema of another form the answer can be asked for in; ``returns`` lets it through.
         is_list: True when the answer is a bare list.
@@ -41,7 +42,9 @@ class Operation:
             on the model of the path says nothing of new ones.
         renders: Further media types of the answer, each with the view that makes its bytes.
         media_types: Media types of the answer, the default first.
+        finds_model: Finds the model's id by the parameter ``name`` of the path; the view then gets ``model_id``.
         is_inference: True when it asks a model: calls are bounded by the model's queue, and not counted.
+        error_form: Whose words its errors are in: ``problem``, ``mlflow_scoring`` or ``open_inference``.
         same_at: Further statuses the same body may come with, where the view makes the answer.
         admits_again: True for what is called so often that a caller who was let through is not looked up again within a
             second.
@@ -57,6 +60,7 @@ class Operation:
     query: Schema | None = None
     body: Schema | None = None
     form: Schema | None = None
+    files: tuple[str, ...] = ()
     returns: Schema | None = None
     returns_or: Schema | None = None
     is_list: bool = False
@@ -67,7 +71,9 @@ class Operation:
     makes_model: bool = False
     renders: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     media_types: tuple[str, ...] = (JSON,)
+    finds_model: Callable[..., str] | None = None
     is_inference: bool = False
+    error_form: str = "problem"
     same_at: tuple[int, ...] = ()
     admits_again: bool = False
 

@@ -1,10 +1,12 @@
 """Reads what a request sends and what it accepts: media types, sizes, parameters, body."""
 
 import hashlib
+import time
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from flask import request
+from flask import g, request
 from marshmallow import Schema, ValidationError
 
 from studio.errors import InvalidInput, MalformedBody, NotAcceptable, TooLarge, UnsupportedMediaType
@@ -15,6 +17,14 @@ JSON_LIMIT_BYTES = 10 << 20
 NESTING_LIMIT = 100  # far beyond what anything here takes; Python's own limit would come as a fault of the service
 WHOLES = (list, dict)
 FORM_SLACK_BYTES = 1 << 20  # boundaries and the text fields around a file
+
+
+@dataclass(frozen=True)
+class FileBody:
+    """A body that is a file, as it was sent."""
+
+    media_type: str
+    content: bytes
 
 
 def negotiate(operation: Operation) -> str:
@@ -46,8 +56,8 @@ def load_query(operation: Operation) -> dict[str, Any]:
     return loaded
 
 
-def load_body(operation: Operation, file_limit_bytes: int) -> tuple[dict[str, Any], str]:
-    """The body, checked, and the SHA-256 of what was sent.
+def load_body(operation: Operation, file_limit_bytes: int) -> tuple[Any, str]:
+    """The body, checked, and the SHA-256 of what was sent; the time it takes is kept for ``seconds_of_reading``.
 
     Raises:
         TooLarge: It has more bytes than the operation takes.
@@ -58,11 +68,15 @@ def load_body(operation: Operation, file_limit_bytes: int) -> tuple[dict[str, An
     if operation.form is not None and request.mimetype == MULTIPART:
         request.max_content_length = file_limit_bytes + FORM_SLACK_BYTES
         return _load(operation.form, request.form.to_dict() | request.files.to_dict()), _hash_of_form()
+    begun = time.perf_counter()
     request.max_content_length = JSON_LIMIT_BYTES
     if (request.content_length or 0) > JSON_LIMIT_BYTES:
-        raise TooLarge(f"A JSON body may have {JSON_LIMIT_BYTES} bytes.")
+        raise TooLarge(f"This body may have {JSON_LIMIT_BYTES} bytes.")
     raw = request.get_data(cache=False)
+    if request.mimetype in operation.files:
+        return FileBody(request.mimetype, raw), hashlib.sha256(raw).hexdigest()
     takes = [kind for kind, schema in ((JSON, operation.body), (MULTIPART, operation.form)) if schema]
+    takes += operation.files
     if raw and request.mimetype != JSON:
         raise UnsupportedMediaType(f"Send {' or '.join(takes or [JSON])}, not {request.mimetype or 'an unnamed type'}.")
     if operation.body is None and operation.form is not None:
@@ -73,7 +87,15 @@ def load_body(operation: Operation, file_limit_bytes: int) -> tuple[dict[str, An
         raise MalformedBody(f"The body is not JSON: {error}.") from error
     if _nests_deeper_than(NESTING_LIMIT, document):
         raise MalformedBody(f"The body nests lists and objects more than {NESTING_LIMIT} deep.")
-    return _load(operation.body or EmptyBody(), document), hashlib.sha256(raw).hexdigest()
+    loaded = _load(operation.body or EmptyBody(), document)
+    g.studio_reading_s = time.perf_counter() - begun
+    return loaded, hashlib.sha256(raw).hexdigest()
+
+
+def seconds_of_reading() -> float:
+    """How long the JSON body of the request took to be read."""
+    seconds: float = g.get("studio_reading_s", 0.0)
+    return seconds
 
 
 def etag_matches(header: str | None, etag: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from studio.config import Config
 from tests.conftest import SECRET
-from tests.contract import batch_calls, deployment_calls, schedule_calls  # noqa: F401  they register their calls
+from tests.contract import batch_calls, deployment_calls, predict_calls, schedule_calls  # noqa: F401  they register their calls
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import time
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import func, select
@@ -17,6 +18,7 @@ from studio.batch_predictions.tables import BatchJobRow
 from studio.clock import utc_now
 from studio.collaborators import service as collaborators
 from studio.deployments import service as deployments
+from studio.deployments.jobs import Caretaker
 from studio.domain.actors import Actor, system_actor
 from studio.domain.identifiers import new_id
 from studio.domain.permissions import Role
@@ -30,7 +32,7 @@ from studio.training import service as training
 from studio.versions import service as versions
 from studio.web.identity import issue_token
 from tests.factories import make_dataset, make_model, parcels
-from tests.versions.factories import add_version
+from tests.versions.factories import add_model_version, add_version, classifier
 
 ORGANIZATION, OTHERS = "acme", "others"
 ADMIN = ("organization:admin",)
@@ -71,7 +73,7 @@ class Installation:
         self._closing = contextlib.ExitStack()
         self._closing.callback(self.runtime.database.close)
         self._numbers = itertools.count(1)
-        self._trained = None
+        self._trained = self._served = self._hosts = None
         self._known = set()
         with self.runtime.database.transaction(write=True) as db:
             training.beat(db, "worker-1", now=now)  # as the time stands still, so it stays alive
@@ -221,6 +223,28 @@ class Installation:
             self._trained = self._train()
         return self._trained
 
+    def served(self):
+        """Ids of a model and of its healthy deployment; made when the first test asks."""
+        if self._served is None:
+            self.trained()  # which starts what hosts models
+            model_id = self.make_model()
+            with self.open() as stores:
+                add_model_version(stores, models.get_model(stores, model_id), classifier())
+            with self.open() as stores:
+                deployment_id = deployments.create_deployment(stores, model_id, version_id="ver-001").id
+            caretaker = Caretaker(self.runtime.database, self.runtime.open_stores, self._hosts, self.runtime.clock)
+            self._served = model_id, deployment_id
+            deadline = time.monotonic() + TRAINING_TIMEOUT_S
+            while not self._is_healthy(model_id, deployment_id):
+                assert time.monotonic() < deadline
+                caretaker.step()
+                time.sleep(0.1)
+        return self._served
+
+    def _is_healthy(self, model_id, deployment_id):
+        with self.open() as stores:
+            return deployments.get_deployment(stores, model_id, deployment_id).status == "healthy"
+
     def _train(self):
         with self.open() as stores:
             dataset = make_dataset(stores, parcels(120), name=self.name("Parcels"))
@@ -251,7 +275,7 @@ class Installation:
             threads=1,
         )
         self._closing.callback(processes.close)
-        hosts = HostSupervisor(processes, self.config.runtime_folder)
+        hosts = self._hosts = HostSupervisor(processes, self.config.runtime_folder)
         hosts.start()
         self._closing.callback(hosts.close)
         self._closing.callback(self.runtime.hosts.close)

@@ -54,16 +54,21 @@ def operations_of(app):
     return {name: Offered(operation, frozenset(routes[name])) for name, operation in declared.items()}
 
 
-def each(wanted=lambda promise: True, *, sockets=False, marks=None):
+def each(wanted=lambda promise: True, *, sockets=False, others=False, marks=None):
     """Parametrises a test by ``promise``: each operation that is both promised and offered.
 
     Args:
         wanted: Which of them.
         sockets: Whether sockets are among them.
+        others: Whether those are whose errors are in the words of another protocol.
         marks: Gives the marks of an operation.
     """
     found = [promises()[name] for name in sorted(promises().keys() & offered().keys())]
-    chosen = [promise for promise in found if wanted(promise) and (sockets or promise.method != "WS")]
+    chosen = [
+        promise
+        for promise in found
+        if wanted(promise) and (sockets or promise.method != "WS") and (others or not promise.speaks_otherwise)
+    ]
     return pytest.mark.parametrize(
         "promise", [pytest.param(promise, id=promise.id, marks=marks(promise) if marks else ()) for promise in chosen]
     )

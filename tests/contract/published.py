@@ -53,7 +53,6 @@ OF_THE_ORGANIZATION = {
 }
 # Areas of the contract that are still to come, and what is served beside our own operations.
 TO_COME = {
-    "deployments": {"predict.model", "predict.deployment", "predict.invocations", "oip"},
     "monitoring": {"monitoring", "alert", "alert_rule", "prediction", "ground_truth"},
     "custom models": {"asset", "custom", "legacy.custom_training_job"},
 }
@@ -76,6 +75,7 @@ class Promise:
         errors: Codes by status.
         audit: Audit action, None where nothing is written down.
         response: Keys that are always in a successful answer.
+        error_form: Whose words its errors are in.
     """
 
     id: str
@@ -88,11 +88,17 @@ class Promise:
     errors: dict[int, list[str]]
     audit: str | None
     response: tuple[str, ...]
+    error_form: str = "problem"
 
     @property
     def parameters(self):
         """Names of the path's parameters, in order."""
         return re.findall(r"{(\w+)}", self.path)
+
+    @property
+    def speaks_otherwise(self):
+        """Whether its errors are in the words of another protocol; test_other_forms looks at these."""
+        return self.error_form in ("mlflow_scoring", "open_inference")
 
     @property
     def is_public(self):
@@ -204,4 +210,5 @@ def _read(entry):
         errors=entry["errors"],
         audit=entry["audit"],
         response=tuple(entry["response"]),
+        error_form=entry.get("error_format", "problem"),
     )

@@ -19,7 +19,7 @@ OF_UNFINISHED_RUNS = {"run.cancel", "run.pause", "run.resume"}
 # Nor has it an active deployment.
 OF_ACTIVE_DEPLOYMENTS = {
     "deployment.get", "deployment.list", "deployment.update", "deployment.delete", "deployment.promote",
-    "deployment.rollback",
+    "deployment.rollback", "predict.model", "predict.deployment",
 }  # fmt: skip
 ABOUT_THE_ARCHIVE = {"model.archive": (409, "already_archived"), "model.unarchive": (200, None)}
 

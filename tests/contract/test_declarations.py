@@ -20,13 +20,13 @@ def test_the_application_has_what_its_rooms_declare(app):
     assert operations_of(app) == offered()
 
 
-@each(sockets=True)
+@each(sockets=True, others=True)
 def test_it_is_reached_as_promised(promise):
     wanted = {(promise.method, path) for path in (promise.path, *promise.aliases)}
     assert offered()[promise.id].routes == wanted
 
 
-@each(sockets=True)
+@each(sockets=True, others=True)
 def test_it_asks_for_the_promised_permission(promise):
     wanted = parse(promise.permission)
     if promise.id in ANY_ROLE_SHOWS:
@@ -34,7 +34,7 @@ def test_it_asks_for_the_promised_permission(promise):
     assert frozenset(offered()[promise.id].operation.needs.alternatives) == wanted
 
 
-@each(sockets=True)
+@each(sockets=True, others=True)
 def test_it_declares_the_promised_outcome(promise):
     operation = offered()[promise.id].operation
     assert operation.status == promise.success

@@ -15,6 +15,8 @@ UNTRAINED = {  # bodies of a right shape
     "model.test": {"inputs": {}},
     "predict.explain": {"inputs": [{}]},
     "batch.create": {"dataset_id": "ds-00000000"},
+    "predict.model": {"inputs": [{}]},
+    "predict.deployment": {"inputs": [{}]},
 }
 
 TOO_LONG = b'{"a": "' + b"x" * (10 << 20) + b'"}'
@@ -145,7 +147,8 @@ def test_any_moment_may_be_asked_for(place, ids, promise, period, status):
 @each(lambda promise: promise.method == "POST")
 def test_a_key_that_is_none_is_refused(place, promise):
     if promise.id in UNTRAINED:
-        call = Call(path={"model_id": place.make_model()}, body={"json": UNTRAINED[promise.id]})
+        path = {"model_id": place.make_model(), "deployment_id": "dep-00000000"}
+        call = Call(path=path, body={"json": UNTRAINED[promise.id]})
     else:
         call = PREPARE[promise.id](place)
     for key in ("", "a b", "x" * 256, "caf\xe9"):

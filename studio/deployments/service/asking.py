@@ -16,18 +16,17 @@ ATTEMPTS = 3  # a request that ended so many hosts ends no more of them
 PAUSE_S = 0.05
 UNKNOWN_S = 10.0  # longest wait for hosts that the worker has not taken up, as after its restart
 
-Check = Callable[[Route], None]
+Rows = Sequence[Mapping[str, Any]]
 
 
 def predict(
     stores: Stores,
     model_id: str,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Rows | Callable[[Route], Rows],
     *,
     deployment_id: str | None = None,
     version_id: str | None = None,
     timeout_s: float | None = None,
-    check: Check | None = None,
 ) -> Answer:
     """Have rows predicted by an active deployment of a model: the direct one and the canary by their shares.
 
@@ -36,11 +35,11 @@ def predict(
     Args:
         stores: Open stores; nothing is read through them while the routes are fresh.
         model_id: Id of a model that the caller may read.
-        rows: At least one; column -> JSON value.
+        rows: At least one; column -> JSON value. Or what gives them for the route that is asked: it raises
+            InvalidInputs where they do not fit its version.
         deployment_id: Ask this one, whatever its share.
         version_id: Ask one that serves this version.
         timeout_s: Longest wait in seconds; None for that of the settings.
-        check: Called with the route before it is asked: whether the rows fit its version; raises InvalidInputs.
 
     Returns:
         The answer, with deployment and version as the host itself says.
@@ -57,11 +56,10 @@ def predict(
     seen, asked = float("-inf"), 0
     while True:
         route = choose_route(stores, model_id, deployment_id=deployment_id, version_id=version_id, newer_than=seen)
-        if check is not None:
-            check(route)
+        given = rows(route) if callable(rows) else rows
         seen = time.monotonic()
         try:
-            return stores.hosts.ask(route.keys, rows, deadline=deadline)
+            return stores.hosts.ask(route.keys, given, deadline=deadline)
         except HostGone as error:
             asked += 1
             if asked >= ATTEMPTS:

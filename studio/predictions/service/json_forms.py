@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from studio.domain.request_forms import FORMS, escape, find_shape_faults
 from studio.errors import InvalidInput, TooLarge
 from studio.predictions.service.input_schema import Given, GivenColumns, GivenRows, Place
 
 MAX_ROWS: Final = 10_000
-FORMS: Final = ("inputs", "instances", "dataframe_records", "dataframe_split")
 Names = Sequence[str] | None
 
 
@@ -24,18 +24,11 @@ def read_document(document: Any, names: Names) -> Given:
         InvalidInput: It is not of that form; names what is wrong.
         TooLarge: More than 10 000 rows.
     """
-    if not isinstance(document, dict):
-        raise InvalidInput("1 field was refused", fields=[("", f"must be an object with one of {', '.join(FORMS)}")])
-    faults = [(f"/{escape(name)}", "unknown field") for name in document if name not in (*FORMS, "params")]
-    faults += _faults_of_params(document.get("params", {}))
-    forms = [form for form in FORMS if form in document]
-    if len(forms) != 1:
-        told = "send one of them only" if forms else f"is required, or one of {', '.join(FORMS[1:])}"
-        faults += [(f"/{form}", told) for form in forms or FORMS[:1]]
+    faults = find_shape_faults(document)
     if faults:
         counted = "1 field was refused" if len(faults) == 1 else f"{len(faults)} fields were refused"
         raise InvalidInput(counted, fields=faults)
-    form = forms[0]
+    form = next(form for form in FORMS if form in document)
     return _READERS[form](document[form], f"/{form}", names)
 
 
@@ -55,17 +48,6 @@ def check_row_count(n_rows: int, at: str) -> None:
 def records_at(at: str) -> Place:
     """Where the values of a list of records stand."""
     return lambda row, name: f"{at}/{row}/{escape(name)}"
-
-
-def escape(name: str) -> str:
-    """A name as part of a JSON pointer."""
-    return name.replace("~", "~0").replace("/", "~1")
-
-
-def _faults_of_params(params: Any) -> list[tuple[str, str]]:
-    if not isinstance(params, dict):
-        return [("/params", "must be an object")]
-    return [(f"/params/{escape(name)}", "unknown parameter; the model takes none") for name in params]
 
 
 def _read_any(value: Any, at: str, names: Names) -> Given:

@@ -8,11 +8,11 @@ from typing import Any
 from studio.backends.mlflow.loading import LOADER
 from studio.backends.stores import Stores
 from studio.domain.model_records import ModelStatus
+from studio.domain.request_forms import escape
 from studio.errors import ModelNotReady, NoPromotedVersion, StudioError
 from studio.models import service as models
 from studio.predictions.service.asking import find_asked
 from studio.predictions.service.input_schema import GivenRows, InputSchema
-from studio.predictions.service.json_forms import escape
 from studio.versions import service as versions
 
 
