@@ -142,8 +142,9 @@ class Config(BaseSettings):
     concurrent_runs: int = Field(1, ge=1, le=64, description="Runs a worker trains at once.")
     run_threads: int = Field(0, ge=0, le=256, description="Cores per run; 0: all of the machine, shared fairly.")
     run_memory_mb: int = Field(0, ge=0, description="Memory cap per run in MB; 0: three quarters of the machine.")
-    max_hosts: int = Field(8, ge=1, le=256, description="Model hosts alive at once; the least used one goes first.")
-    host_idle_s: int = Field(600, ge=10, description="Seconds without a call after which a model host ends.")
+    max_hosts: int = Field(8, ge=1, le=256, description="Model hosts without a deployment; the least used goes first.")
+    host_idle_s: int = Field(600, ge=10, description="Seconds without a call after which one of these ends.")
+    host_memory_mb: int = Field(0, ge=0, description="MB beyond which the least used sleep; 0: half of the machine.")
     predict_timeout_s: float = Field(30.0, gt=0, le=600, description="Longest wait for a model host, in seconds.")
     audit_retention_days: int = Field(2555, ge=1, description="Age in days at which audit entries leave answers.")
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import psutil
+
 from studio.auth import service as auth
 from studio.backends.execution.local_processes import LocalProcesses
 from studio.backends.execution.port import Handle
@@ -16,7 +18,7 @@ from studio.batch_predictions.jobs import BatchDispatcher
 from studio.config import Config, child_environment
 from studio.datasets.jobs import sweep_incomplete
 from studio.db.session import Database
-from studio.deployments.jobs import Caretaker
+from studio.deployments.jobs import Caretaker, Watch
 from studio.domain.actors import system_actor
 from studio.models import service as models
 from studio.notifications import service as notifications
@@ -88,27 +90,23 @@ class Worker:
         self._hosts = HostSupervisor(
             self._host_processes, config.runtime_folder, log_folder=config.data_folder / "predictions",
             max_hosts=config.max_hosts, idle_s=config.host_idle_s,
+            max_memory_bytes=config.host_memory_mb << 20 or psutil.virtual_memory().total // 2,
         )  # fmt: skip
         self._dispatcher = Dispatcher(
             self._runtime.database, self._runtime.open_stores, self._run_processes, config,
             worker_id=self._id, clock=self._runtime.clock, target=RUN,
         )  # fmt: skip
-        self._caretaker = Caretaker(self._runtime.database, self._runtime.open_stores, self._hosts, self._runtime.clock)
         self._batches = BatchDispatcher(
             self._runtime.database, self._runtime.open_stores, self._run_processes, config,
             worker_id=self._id, clock=self._runtime.clock, target=BATCH,
         )  # fmt: skip
         self._postman = Postman(self._runtime.database, config, self._runtime.clock)
         self._duties = self._list_duties()
-        self._slow_duties = [
-            Duty("changed registries", 2.0, self._reconcile_changed),
-            Duty("registries", 120.0, self._reconcile_all),
-        ]
+        self._beside = self._make_duties_beside()
 
     def _list_duties(self) -> list[Duty]:
         return [
             Duty("runs", TICK_S, self._dispatch),
-            Duty("deployments", 0.5, self._caretaker.step),
             Duty("batch predictions", TICK_S, self._predict_batches),
             Duty("schedules", 2.0, self._start_due),
             Duty("run folders", 30.0, self._dispatcher.sweep),
@@ -119,15 +117,38 @@ class Worker:
             Duty("leftovers", 300.0, self._forget),
         ]
 
+    def _make_duties_beside(self) -> dict[str, list[Duty]]:
+        """In threads of their own: no run waits while large files of MLflow clients' versions are read, and no
+        deployment for anything else.
+        """
+        runtime = self._runtime
+        caretaker = Caretaker(runtime.database, runtime.open_stores, self._hosts, runtime.clock)
+        watch = Watch(runtime.database, runtime.open_stores, runtime.clock)
+        return {
+            "registries": [
+                Duty("changed registries", 2.0, self._reconcile_changed),
+                Duty("registries", 120.0, self._reconcile_all),
+            ],
+            "deployments": [
+                Duty("deployments", 0.5, caretaker.step),
+                Duty("limits of deployments", 5.0, watch.step),
+                Duty("old counts", 60.0, watch.forget),
+            ],
+        }
+
     def work(self) -> None:
         """Work until told to stop; then end every process, so that runs go on at the next start."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beating.start()
-        reconciling = threading.Thread(target=self._do_slow_duties, name="registries", daemon=True)
-        reconciling.start()
         self._hosts.start()
+        beside = [
+            threading.Thread(target=self._do_beside, args=[duties], name=name, daemon=True)
+            for name, duties in self._beside.items()
+        ]
+        for thread in beside:
+            thread.start()
         self._warming = self._run_processes.start("warm-up", WARM_UP, {})
         warm_hosts_at = time.monotonic() + HOSTS_WARM_AFTER_S
         logger.info("worker ready", extra={"worker_id": self._id})
@@ -139,7 +160,8 @@ class Worker:
                 self._host_processes.warm_up()
         self._dispatcher.stop()
         self._batches.stop()
-        reconciling.join(CLOSING_S)
+        for thread in beside:
+            thread.join(CLOSING_S)
         self._hosts.close()
         self._run_processes.close()
         self._host_processes.close()
@@ -154,10 +176,9 @@ class Worker:
                 logger.exception("the heartbeat failed")
             self._stop.wait(BEAT_EVERY_S)
 
-    def _do_slow_duties(self) -> None:
-        """Where large files of MLflow clients' versions may be read, which no run waits for."""
+    def _do_beside(self, duties: list[Duty]) -> None:
         while not self._stop.wait(TICK_S):
-            for duty in self._slow_duties:
+            for duty in duties:
                 duty.do_if_due()
 
     def _dispatch(self) -> None:

@@ -33,7 +33,9 @@ class Runtime:
         self.files: FileStore = files_of(config)
         self.connection = MlflowConnection(config.mlflow_database_url, mlflow_root(config))
         self.hosts = LocalHosts(config.runtime_folder)
-        self.routes = Routes(partial(deployments.read_routes, self.database))
+        self.routes = Routes(
+            partial(deployments.read_routes, self.database), partial(deployments.add_counts, self.database)
+        )
         self._tracking = Tracking(partial(Registry, self.connection), partial(Runs, self.connection))
 
     @contextmanager

@@ -1,9 +1,9 @@
-"""Deployments."""
+"""Deployments, and how their requests ended."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from studio.db.declarative import Row
@@ -46,3 +46,19 @@ class DeploymentRow(Row):
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(128))
     updated_at: Mapped[datetime]
+
+
+class DeploymentCountRow(Row):
+    """Requests of one deployment and version within ten seconds, of one class of latency; kept for an hour."""
+
+    __tablename__ = "deployment_counts"
+    __table_args__ = (Index("ix_deployment_counts_bucket", "bucket"),)
+
+    deployment_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    version_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    bucket: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False
+    )  # seconds since 1970, in tens
+    latency_class: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    requests: Mapped[int]
+    errors: Mapped[int]

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from studio.domain.tasks import TaskType
 from tests.factories import make_model
 from tests.versions.factories import add_model_version, classifier
 
@@ -105,4 +106,15 @@ def served_model(open_stores):
     with open_stores() as stores:
         add_model_version(stores, model, classifier())
         versions.promote_version(stores, model.id, "ver-001")
+    return model
+
+
+@pytest.fixture
+def telling_model(open_stores):
+    """A model with a promoted version that predicts its own number, as later ones do."""
+    from tests.deployments.factories import add_telling_version
+
+    with open_stores() as stores:
+        model = make_model(stores, task_type=TaskType.REGRESSION, config={"target_column": "delay_h"})
+    add_telling_version(open_stores, model, promoted=True)
     return model

@@ -36,7 +36,8 @@ class Wish:
         key: Names deployment, version and replica.
         loader: What loads the model, as ``package.module:function``.
         args: Keyword arguments of the loader; JSON-ready.
-        about: What the host puts on every answer: ``deployment_id`` and ``version_id``.
+        about: What the host puts on every answer: ``deployment_id``, ``version_id``, and as ``source`` the word its
+            predictions are logged under.
         may_sleep: Whether the model is known to load: where memory is short its host may wait for the first call.
     """
 

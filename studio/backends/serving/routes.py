@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from studio.backends.serving.copies import Copies
+from studio.backends.serving.tally import Count, Tally
+
 KEPT_S = 1.0
 MOST_MODELS = 10_000
 
@@ -40,11 +43,17 @@ class _Known:
 
 
 class Routes:
-    """The routes of all models that this process is asked for. Safe to share between threads, and after a fork."""
+    """The routes of all models that this process is asked for. Safe to share between threads, and after a fork.
+
+    Attributes:
+        tally: How requests ended.
+        copies: What is sent to shadows beside.
+    """
 
     def __init__(
         self,
         read: Callable[[str], Sequence[Route]],
+        write_counts: Callable[[Sequence[Count]], None],
         *,
         kept_s: float = KEPT_S,
         clock: Callable[[], float] = time.monotonic,
@@ -52,11 +61,13 @@ class Routes:
         """
         Args:
             read: Reads the routes of a model, by its id, from the database.
+            write_counts: Adds to what is kept of how requests ended.
             kept_s: Seconds for which what was read holds.
             clock: Monotonic seconds.
         """
         self._read, self._kept_s, self._clock = read, kept_s, clock
         self._known: dict[str, _Known] = {}
+        self.tally, self.copies = Tally(write_counts), Copies()
 
     def of_model(self, model_id: str, *, newer_than: float = float("-inf")) -> Sequence[Route]:
         """The active deployments of a model.

@@ -40,6 +40,7 @@ class Wishes:
         self._wishes: Mapping[str, Wish] = {}
         self._lives: dict[str, _Life] = {}
         self._asleep: set[str] = set()
+        self._waking: set[str] = set()
         self.states: Mapping[str, HostState] = {}
 
     def replace(self, wishes: Iterable[Wish]) -> None:
@@ -71,7 +72,9 @@ class Wishes:
         """Note a start."""
         life = self._life(key)
         life.starts, life.started_at, life.ready_at = life.starts + 1, now, None
-        self._asleep.discard(key)
+        if key in self._asleep:
+            self._asleep.remove(key)
+            self._waking.add(key)
 
     def put_to_sleep(self, key: str) -> None:
         """Let a host wait until it is asked."""
@@ -88,6 +91,7 @@ class Wishes:
         """
         wishes = self._wishes
         self._asleep &= wishes.keys()
+        self._waking &= wishes.keys() - ready - failures.keys()
         self._lives = {key: life for key, life in self._lives.items() if key in wishes}
         for key in ready & wishes.keys():
             life = self._life(key)
@@ -99,10 +103,10 @@ class Wishes:
     def _state(self, key: str, ready: set[str], failures: Mapping[str, str]) -> HostState:
         if key in ready:
             return HostState(HostPhase.READY)
-        if key in self._asleep:
-            return HostState(HostPhase.ASLEEP)
         if key in failures:
             return HostState(HostPhase.FAILED, failures[key])
+        if key in self._asleep or key in self._waking:
+            return HostState(HostPhase.ASLEEP)
         before = self.states.get(key)
         if before is None or before.phase is HostPhase.ASLEEP or not (before.message or before.is_usable):
             return HostState(HostPhase.STARTING)

@@ -1,5 +1,6 @@
 """What the worker does for deployments."""
 
 from studio.deployments.jobs.caretaker import Caretaker
+from studio.deployments.jobs.watch import Watch
 
-__all__ = ["Caretaker"]
+__all__ = ["Caretaker", "Watch"]

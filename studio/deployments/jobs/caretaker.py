@@ -17,7 +17,7 @@ from studio.db.session import Database
 from studio.deployments.service.routing import host_keys
 from studio.deployments.tables import DeploymentRow
 from studio.domain.actors import Actor, system_actor
-from studio.domain.deployments import ACTIVE, DeploymentStatus
+from studio.domain.deployments import ACTIVE, DeploymentStatus, Strategy
 from studio.domain.versions import SERVING_SAMPLE, ModelVersion, VersionStatus, version_id_of, version_number_of
 from studio.errors import BadKey, FileMissing, NotFound, VersionNotReady
 from studio.models import service as models
@@ -138,8 +138,9 @@ class Caretaker:
         source = self._find_source(row, number)
         if source.args is None:
             return {}
+        source_word = "shadow" if row.strategy == Strategy.SHADOW else "deployment"  # for life, unlike the strategy
         about = {"organization": row.organization, "model_id": row.model_id, "deployment_id": row.id}
-        about["version_id"] = version_id_of(number)
+        about |= {"version_id": version_id_of(number), "source": source_word}
         keys = host_keys(row.id, number, row.replicas)
         return {key: Wish(key, DEPLOYED_LOADER, source.args, about, may_sleep) for key in keys}
 

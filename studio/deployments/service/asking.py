@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from studio.backends.serving.port import Answer
@@ -10,7 +11,7 @@ from studio.backends.serving.routes import Route
 from studio.backends.stores import Stores
 from studio.deployments.service.rows import find_row
 from studio.domain.deployments import Strategy
-from studio.errors import BackendDown, HostGone, HostUnknown, NotDeployed
+from studio.errors import BackendDown, HostGone, HostUnknown, NotDeployed, PredictionFailed
 
 ATTEMPTS = 3  # a request that ended so many hosts ends no more of them
 PAUSE_S = 0.05
@@ -58,18 +59,20 @@ def predict(
         route = choose_route(stores, model_id, deployment_id=deployment_id, version_id=version_id, newer_than=seen)
         given = rows(route) if callable(rows) else rows
         seen = time.monotonic()
+        is_last = asked >= ATTEMPTS - 1 or seen > min(deadline - PAUSE_S, begun + UNKNOWN_S)
         try:
-            return stores.hosts.ask(route.keys, given, deadline=deadline)
-        except HostGone as error:
-            asked += 1
-            if asked >= ATTEMPTS:
-                raise BackendDown(
-                    "The processes of the model end when they are asked this.", retry_after_s=5
-                ) from error
-        except HostUnknown:
-            if seen > min(deadline - PAUSE_S, begun + UNKNOWN_S):
+            answer = stores.hosts.ask(route.keys, given, deadline=deadline)
+        except (PredictionFailed, BackendDown) as error:
+            if is_last or not isinstance(error, HostGone | HostUnknown):
+                _count(stores, route, begun, failed=True)
                 raise
+            asked += isinstance(error, HostGone)
             time.sleep(PAUSE_S)
+        else:
+            _count(stores, route, begun, failed=False)
+            if deployment_id is None and version_id is None:
+                _copy_to_shadows(stores, model_id, given)
+            return answer
 
 
 def choose_route(
@@ -107,6 +110,29 @@ def choose_route(
     canary = next((route for route in routes if route.strategy == Strategy.CANARY and route.is_serving), None)
     takes_canary = canary is not None and random.uniform(0, 100) < canary.traffic_percent  # noqa: S311
     return canary if canary is not None and takes_canary else direct
+
+
+def _count(stores: Stores, route: Route, begun: float, *, failed: bool) -> None:
+    took_ms = (time.monotonic() - begun) * 1000
+    stores.routes.tally.add(route.deployment_id, route.version_id, took_ms, failed=failed)
+
+
+def _copy_to_shadows(stores: Stores, model_id: str, rows: Rows) -> None:
+    """Have shadows predict the same, later, for nobody but the log; what they cannot keep up with is dropped."""
+    for route in stores.routes.of_model(model_id):
+        is_chosen = random.uniform(0, 100) < route.traffic_percent  # noqa: S311
+        if route.strategy == Strategy.SHADOW and route.is_serving and is_chosen:
+            stores.routes.copies.offer(len(rows), partial(_send_copy, stores, route, rows))
+
+
+def _send_copy(stores: Stores, route: Route, rows: Rows) -> None:
+    begun = time.monotonic()
+    try:
+        stores.hosts.ask(route.keys, rows, deadline=begun + stores.config.predict_timeout_s)
+    except (PredictionFailed, BackendDown):
+        _count(stores, route, begun, failed=True)
+        raise
+    _count(stores, route, begun, failed=False)
 
 
 def _rank(route: Route) -> tuple[bool, int]:

@@ -1,4 +1,4 @@
-"""Deployments."""
+"""Deployments, and how their requests ended."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the table."""
+    """Create the tables."""
     op.create_table(
         "deployments",
         sa.Column("id", sa.String(length=16), nullable=False),
@@ -41,3 +41,16 @@ def upgrade() -> None:
         op.f("ix_deployments_model"), "deployments", ["model_id", "status", "created_at", "id"], unique=False
     )
     op.create_index(op.f("ix_deployments_status"), "deployments", ["status"], unique=False)
+    op.create_table(
+        "deployment_counts",
+        sa.Column("deployment_id", sa.String(length=16), nullable=False),
+        sa.Column("version_id", sa.String(length=16), nullable=False),
+        sa.Column("bucket", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("latency_class", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("requests", sa.Integer(), nullable=False),
+        sa.Column("errors", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "deployment_id", "version_id", "bucket", "latency_class", name=op.f("pk_deployment_counts")
+        ),
+    )
+    op.create_index(op.f("ix_deployment_counts_bucket"), "deployment_counts", ["bucket"], unique=False)
