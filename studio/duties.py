@@ -23,6 +23,7 @@ from studio.domain.actors import system_actor
 from studio.models import service as models
 from studio.notifications import service as notifications
 from studio.notifications.jobs import Postman
+from studio.prediction_log.jobs import gather_segments
 from studio.preparation import prepare_databases
 from studio.runtime import Runtime
 from studio.training import service as training
@@ -33,6 +34,8 @@ from studio.web.idempotency import forget_old_answers
 
 logger = logging.getLogger(__name__)
 
+PREDICTIONS = "predictions"  # in the data folder: what hosts write down
+GATHER_EVERY_S = 30.0
 TICK_S = 0.2
 BEAT_EVERY_S = 2.0
 CLOSING_S = 5.0  # whatever is cut off then is taken up at the next start
@@ -88,7 +91,7 @@ class Worker:
             threads=1,
         )
         self._hosts = HostSupervisor(
-            self._host_processes, config.runtime_folder, log_folder=config.data_folder / "predictions",
+            self._host_processes, config.runtime_folder, log_folder=config.data_folder / PREDICTIONS,
             max_hosts=config.max_hosts, idle_s=config.host_idle_s,
             max_memory_bytes=config.host_memory_mb << 20 or psutil.virtual_memory().total // 2,
         )  # fmt: skip
@@ -108,6 +111,7 @@ class Worker:
         return [
             Duty("runs", TICK_S, self._dispatch),
             Duty("batch predictions", TICK_S, self._predict_batches),
+            Duty("prediction log", GATHER_EVERY_S, self._gather),
             Duty("schedules", 2.0, self._start_due),
             Duty("run folders", 30.0, self._dispatcher.sweep),
             Duty("batch folders", 30.0, self._batches.sweep),
@@ -206,6 +210,9 @@ class Worker:
         for organization in organizations:
             with self._runtime.open_stores(system_actor(organization), write=False) as stores:
                 versions.reconcile(stores, stores.registry.list_entries())
+
+    def _gather(self) -> None:
+        gather_segments(self._runtime.open_stores, self._config.data_folder / PREDICTIONS)
 
     def _purge(self) -> None:
         purge_deleted(self._database, self._runtime.open_stores, self._config.data_folder)
