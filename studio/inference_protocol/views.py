@@ -4,11 +4,9 @@ import time
 from typing import Any
 
 import orjson
-from flask import Response, request
+from flask import Response
 from flask_smorest import Blueprint
 
-from studio.domain.tensors import NO_BINARY
-from studio.errors import InvalidInput
 from studio.inference_protocol import service
 from studio.inference_protocol.schemas import (
     InferBody,
@@ -93,8 +91,6 @@ def infer_on_version(ctx: Context, body: dict[str, Any], model_id: str, version:
 
 
 def _infer(ctx: Context, body: dict[str, Any], model_id: str, version_id: str | None) -> Response:
-    if request.headers.get("Inference-Header-Content-Length"):
-        raise InvalidInput(NO_BINARY)
     answer, found = service.infer(ctx.stores, model_id, body, version_id=version_id)
     predicted = time.perf_counter()
     response = Response(orjson.dumps(answer), mimetype="application/json")

@@ -9,6 +9,7 @@ import orjson
 from flask import g, request
 from marshmallow import Schema, ValidationError
 
+from studio.domain.tensors import NO_BINARY
 from studio.errors import InvalidInput, MalformedBody, NotAcceptable, TooLarge, UnsupportedMediaType
 from studio.web.errors import fields_of
 from studio.web.operation import JSON, MULTIPART, EmptyBody, Operation
@@ -77,7 +78,10 @@ def load_body(operation: Operation, file_limit_bytes: int) -> tuple[Any, str]:
         return FileBody(request.mimetype, raw), hashlib.sha256(raw).hexdigest()
     takes = [kind for kind, schema in ((JSON, operation.body), (MULTIPART, operation.form)) if schema]
     takes += operation.files
-    if raw and request.mimetype != JSON:
+    if operation.error_form == "open_inference" and "Inference-Header-Content-Length" in request.headers:
+        raise MalformedBody(NO_BINARY)
+    is_untold = operation.error_form == "open_inference" and not request.mimetype  # as Triton's client sends its JSON
+    if raw and request.mimetype != JSON and not is_untold:
         raise UnsupportedMediaType(f"Send {' or '.join(takes or [JSON])}, not {request.mimetype or 'an unnamed type'}.")
     if operation.body is None and operation.form is not None:
         raise UnsupportedMediaType(f"Send {MULTIPART}.")

@@ -1,5 +1,6 @@
 """The protocol's routes, over a model that is served."""
 
+import orjson
 import pytest
 
 from studio.version import VERSION
@@ -70,7 +71,7 @@ def test_strangers_see_nothing(get, client, served_model):  # noqa: F811
 
 
 @pytest.mark.slow
-def test_a_served_model_infers(get, infer, deployment):  # noqa: F811
+def test_a_served_model_infers(get, infer, deployment, client, headers):  # noqa: F811
     assert get(f"/models/{NAME}").json["versions"] == ["1"]
     assert get(f"/models/{NAME}/ready").json == get(f"/models/{NAME}/versions/1/ready").json == {
         "name": NAME, "ready": True,
@@ -85,6 +86,8 @@ def test_a_served_model_infers(get, infer, deployment):  # noqa: F811
         assert (probability["shape"], probability["parameters"]) == ([1, 2], {"classes": ["late", "on_time"]})
         assert sum(probability["data"]) == pytest.approx(1)
     assert "Server-Timing" in answer.headers
+    untold = client.post(f"/v2/models/{NAME}/infer", headers=headers(), data=orjson.dumps({"inputs": INPUTS}))
+    assert untold.status_code == 200  # Triton's client does not say that it sends JSON
     only = infer(outputs=[{"name": "probability"}]).json
     assert [output["name"] for output in only["outputs"]] == ["probability"]
     assert "id" not in only
@@ -104,6 +107,9 @@ def test_what_is_wrong_with_a_request_is_400(infer, deployment, client, headers)
         assert (answer.status_code, answer.json.keys()) == (400, {"error"}), (body, answer.json)
     assert "binary data extension" in answer.json["error"]
     path, sent = f"/v2/models/{NAME}/infer", {**headers(), "Inference-Header-Content-Length": "10"}
-    assert client.post(path, headers=sent, json={"inputs": INPUTS}).status_code == 400
+    for kind in ("application/json", "application/octet-stream", ""):
+        answer = client.post(path, headers=sent, data=b'{"inputs":[]}\x00', content_type=kind)
+        assert answer.status_code == 400
+        assert "binary data extension" in answer.json["error"]
     assert client.post(path, headers=headers(), data="x", content_type="application/octet-stream").status_code == 415
     assert client.post(path, headers=headers(), data="{", content_type="application/json").status_code == 400
