@@ -18,7 +18,8 @@ COPY wsgi.py LICENSE ./
 RUN uv pip install --no-deps --no-build-isolation --editable . && python -m compileall -q studio
 
 FROM python:3.11-slim-bookworm
-# fonts-droid-fallback: Chinese and Japanese names in charts. libgomp: LightGBM and XGBoost. bubblewrap: confines other people's code. tini: reaps what orphans leave.
+# libgomp: LightGBM and XGBoost. bubblewrap: confines other people's code. tini: reaps what orphans leave.
+# fonts-droid-fallback: Chinese and Japanese names in charts.
 # hadolint ignore=DL3008  # a pinned Debian version is gone with the next security update
 RUN apt-get update \
     && apt-get install -y --no-install-recommends bubblewrap fonts-droid-fallback libgomp1 tini \

@@ -181,11 +181,13 @@ class _Training:
         return wanted["time_budget_seconds"] is None and wanted["max_trials"] is not None
 
     def left_s(self) -> float:
-        """Seconds left for the search: of its budget, and of the run's timeout, whichever ends first."""
-        budget = self.run.config["search"]["time_budget_seconds"]
+        """Seconds left for the search: of its budget, and of the timeout where that keeps what there is by then."""
+        budget, timeout = self.run.config["search"]["time_budget_seconds"], float(self.run.timeout_seconds)
         ends = [float(budget)] if budget is not None else []
-        if self.run.config["keep_best_on_timeout"] or budget is None:
-            ends.append(float(self.run.timeout_seconds))
+        if self.run.config["keep_best_on_timeout"]:
+            ends.append(timeout)
+        elif budget is None:
+            ends.append(2 * timeout)  # at the timeout it is killed
         gone_s = self.before_s + time.monotonic() - self.started
         kept_s = reserve_s(min(ends)) if self.run.config["export_onnx"] else 0.0
         return max(min(ends) - gone_s - kept_s - UPLOAD_RESERVE_S, LEAST_BUDGET_S)
@@ -198,6 +200,8 @@ class _Training:
     def is_cut_by_timeout(self, result_trials: int) -> bool:
         """Whether the run's timeout, not its own budget or trials, ended the search."""
         wanted = self.run.config["search"]
+        if not self.run.config["keep_best_on_timeout"]:
+            return False  # it would have been killed
         if wanted["max_trials"] is not None and result_trials >= wanted["max_trials"]:
             return False
         budget = wanted["time_budget_seconds"]
