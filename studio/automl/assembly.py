@@ -53,21 +53,18 @@ class Final:
     importances: Mapping[str, Mapping[str, float]]
 
 
-def assemble(
-    problem: Problem,
-    parts: Sequence[Part],
-    calibration: Calibration,
-    soft_deadline: float | None,
-    *,
-    threads: int = 1,
-) -> Final:
-    """Load the parts, blend them and evaluate the blend on every split.
+@dataclass(frozen=True)
+class Blended:
+    """A final model that was not evaluated yet, with the family and weight of each fitted member."""
 
-    Args:
-        calibration: What is done to the blend's probabilities.
-        soft_deadline: Monotonic time after which the intervals are left out; None for never.
-        threads: Cores for it.
-    """
+    estimator: Pipeline
+    members: Sequence[Member]
+    weights: Sequence[float]
+    families: Sequence[str]
+
+
+def blend_parts(problem: Problem, parts: Sequence[Part], calibration: Calibration) -> Blended:
+    """Load the parts and blend them; ``calibration`` is what is done to the blend's probabilities."""
     members: list[Member] = []
     weights: list[float] = []
     families: list[str] = []
@@ -77,13 +74,35 @@ def assemble(
         weights += [part.weight / len(found)] * len(found)
         families += [part.family] * len(found)
     estimator = build_pipeline(problem.reader, members, weights, problem.classes, calibration)
+    return Blended(estimator, members, weights, families)
+
+
+def evaluate_blend(
+    problem: Problem,
+    blended: Blended,
+    parts: Sequence[Part],
+    calibration: Calibration,
+    soft_deadline: float | None,
+    *,
+    threads: int = 1,
+) -> Final:
+    """Evaluate a blend on every split.
+
+    Args:
+        parts: What it is made of.
+        calibration: What is done to its probabilities.
+        soft_deadline: Monotonic time after which the intervals are left out; None for never.
+        threads: Cores for it.
+    """
+    estimator = blended.estimator
     splits = _predict_splits(problem, estimator, parts, calibration, threads)
     metrics = {name: problem.evaluate(split) for name, split in splits.items()}
     intervals: dict[str, Mapping[str, tuple[float, float]]] = {}
     for name in ("test", "validation", "train"):
         is_late = soft_deadline is not None and time.monotonic() > soft_deadline
         intervals[name] = {} if is_late else problem.intervals(splits[name])
-    return Final(estimator, splits, metrics, intervals, _importances(problem, members, weights, families))
+    importances = _importances(problem, blended.members, blended.weights, blended.families)
+    return Final(estimator, splits, metrics, intervals, importances)
 
 
 def _predict_splits(

@@ -12,7 +12,7 @@ from studio.automl.estimators import EstimatorFamily
 from studio.automl.fitting import Configuration
 from studio.automl.member_files import part_path
 from studio.automl.problem import Problem
-from studio.automl.result import Observer, Trial, TrialState
+from studio.automl.result import Footprint, Observer, Trial, TrialState
 from studio.automl.schedule import Schedule
 from studio.automl.tasks import FoldReport, TrialOutcome, TrialTask, make_server, models_path, outputs_path
 from studio.automl.trials import PastTrial, Started, TrialFacts, TrialStore
@@ -78,6 +78,7 @@ class Campaign:
         self._running: dict[int, _Running] = {}
         self._next_number = 0
         self._ranked: list[PastTrial] | None = None
+        self._barred: dict[int, str] = {}
         self._shown: tuple[int, float] = (-1, 0.0)
 
     def __enter__(self) -> "Campaign":
@@ -101,15 +102,16 @@ class Campaign:
 
     def broken_limit(self, past: PastTrial) -> str:
         """Why a trial that completed cannot win, empty where it can."""
-        plan, facts = self.problem.plan, past.facts
-        limits = (
-            (plan.max_predict_latency_ms, facts.latency_ms, "ms per prediction"),
-            (plan.max_model_mb, facts.size_mb, "MB"),
-        )
-        for limit, found, unit in limits:
-            if limit is not None and (found is None or found > limit):
-                return f"{'unknown' if found is None else f'{found:.3g}'} {unit}, {limit:g} are allowed"
-        return ""
+        facts = past.facts
+        broken = Footprint(facts.latency_ms, facts.size_mb).broken_limit(self.problem.plan)
+        return broken or self._barred.get(past.number, "")
+
+    def bar(self, number: int, reason: str) -> None:
+        """Let a trial win no more, as its final model is of no use."""
+        self._barred[number] = reason
+        self._ranked = None
+        family = self.trials[number].started.family
+        self.observer.log("warning", f"[Evaluation] trial {number}: {family} cannot win: {reason}")
 
     def configuration(self, past: PastTrial) -> Configuration:
         """What refits a trial's candidate: its values with those early stopping settled."""
@@ -258,10 +260,14 @@ class Campaign:
             learned=outcome.learned,
             fit_s=outcome.fit_s,
             predict_s=outcome.predict_s,
-            latency_ms=outcome.latency_ms,
-            size_mb=outcome.size_mb,
+            latency_ms=outcome.footprint.latency_ms,
+            size_mb=outcome.footprint.size_mb,
+            fold_scores=outcome.fold_scores,
         )
         state = TrialState.PRUNED if outcome.score is None else TrialState.COMPLETE
+        if state is TrialState.PRUNED:
+            n_done, n_folds = len(outcome.fold_scores), len(self.problem.folds)
+            facts.message = f"it was behind the others after {n_done} of {n_folds} folds"
         self._end(running, state, outcome.score, facts)
 
     def _end(self, running: _Running, state: TrialState, score: float | None, facts: TrialFacts) -> None:
@@ -289,6 +295,9 @@ class Campaign:
         params = {**self._schedule.complete(family, past.started.params), **past.facts.learned}
         began = datetime.fromisoformat(past.facts.started_at) if past.facts.started_at else datetime.now(UTC)
         facts = past.facts
+        reason = facts.message
+        if past.state is TrialState.COMPLETE and (broken := self.broken_limit(past)):
+            reason = f"it cannot win: {broken}"
         return Trial(
             past.number,
             family.name,
@@ -297,7 +306,9 @@ class Campaign:
             past.state,
             facts.duration_s,
             began,
-            facts.message,
+            reason,
+            fold_scores=tuple(facts.fold_scores),
+            footprint=Footprint(facts.latency_ms, facts.size_mb),
         )
 
     def _log_trial(self, past: PastTrial) -> None:
@@ -308,7 +319,7 @@ class Campaign:
             if broken := self.broken_limit(past):
                 self.observer.log("warning", f"{lead} cannot win: {broken}")
         elif past.state is TrialState.PRUNED:
-            self.observer.log("debug", f"{lead} was given up: {past.facts.message or 'behind the others'}")
+            self.observer.log("debug", f"{lead} was given up: {past.facts.message}")
         else:
             self.observer.log("warning", f"{lead} failed: {past.facts.message}")
 

@@ -11,7 +11,7 @@ from studio.automl.baseline import baseline_result, beats_baseline, has_baseline
 from studio.automl.calibration import Calibration
 from studio.automl.campaign import Campaign
 from studio.automl.problem import column_types_of
-from studio.automl.result import SearchResult, Trial, TrialState
+from studio.automl.result import Footprint, SearchResult, Trial, TrialState
 from studio.automl.shap_importance import explain_final
 from studio.automl.tasks import AssembleTask, RefitTask, final_path, models_path, outputs_path, refit_path
 from studio.automl.trials import PastTrial
@@ -35,6 +35,10 @@ NO_BETTER = "no model is better than one that learns nothing from the features"
 GRACE_S = 0.02  # share of the budget the assembly may overrun before it is killed
 
 
+class _Unusable(Exception):
+    """The model breaks a limit, or cannot be evaluated; the message says why."""
+
+
 class _OutOfTime(Exception):
     """The time that is left is too short for what was found; the message says what for."""
 
@@ -48,16 +52,18 @@ def finish(campaign: Campaign, seconds: dict[str, float]) -> SearchResult:
     Raises:
         NoSuccessfulTrial: No trial may win, or the winner could not be put together.
     """
-    if campaign.best is None:
-        return _answer_without_trials(campaign, seconds)
     campaign.observer.phase("evaluation", 0.0, "fitting the best candidates on all rows")
-    weights, score = choose_members(campaign)
-    if not _is_of_use(campaign, weights):
-        return _fall_back(campaign, seconds, NO_BETTER)
-    try:
-        return _finish_with(campaign, weights, score, seconds)
-    except _OutOfTime as error:
-        return _finish_in_haste(campaign, seconds, str(error))
+    while campaign.best is not None:
+        weights, score = choose_members(campaign)
+        if not _is_of_use(campaign, weights):
+            return _fall_back(campaign, seconds, NO_BETTER)
+        try:
+            return _finish_with(campaign, weights, score, seconds)
+        except _OutOfTime as error:
+            return _finish_in_haste(campaign, seconds, str(error))
+        except _Unusable:
+            continue  # the candidate that was left of the blend is barred
+    return _answer_without_trials(campaign, seconds)
 
 
 def _finish_in_haste(campaign: Campaign, seconds: dict[str, float], reason: str) -> SearchResult:
@@ -68,7 +74,7 @@ def _finish_in_haste(campaign: Campaign, seconds: dict[str, float], reason: str)
         campaign.observer.log(
             "warning", f"[Evaluation] {reason}; the best candidate's fold models are taken as they are"
         )
-        with contextlib.suppress(_OutOfTime):
+        with contextlib.suppress(_OutOfTime, _Unusable):
             return _finish_with(campaign, {past.number: 1.0}, past.score or 0.0, seconds, is_hasty=True)
     return _fall_back(campaign, seconds, reason)
 
@@ -76,27 +82,25 @@ def _finish_in_haste(campaign: Campaign, seconds: dict[str, float], reason: str)
 def _finish_with(
     campaign: Campaign, weights: dict[int, float], score: float, seconds: dict[str, float], *, is_hasty: bool = False
 ) -> SearchResult:
-    """Fit and evaluate a blend.
+    """Fit and evaluate a blend, without the members that it breaks a limit with or cannot be evaluated for.
 
     Args:
         is_hasty: Fit nothing anew, and let the evaluation alone overrun the time a little.
 
     Raises:
         _OutOfTime: There is no time for that.
+        _Unusable: Not one candidate was left; the last is barred.
     """
     started = time.monotonic()
-    observer, problem = campaign.observer, campaign.problem
+    problem = campaign.problem
     fold_models = {number: (models_path(campaign.folder, number),) for number in weights}
     if not is_hasty:
         weights, score = fit_into_time(campaign, weights, score)
     usable = fold_models if is_hasty else _refit(campaign, weights)
     if set(usable) != set(weights):
         weights, score = rescale(campaign, weights, usable)
-    _log_blend(campaign, weights)
-    observer.phase("evaluation", 0.6, "evaluating the model")
-    calibration, score = calibrate_blend(campaign, weights, score)
-    final = _assemble(campaign, weights, usable, calibration, HASTY_S if is_hasty else 0.0)
-    winner, trials = _describe(campaign, weights, score)
+    weights, score, final, footprint = _assemble_what_holds(campaign, weights, score, usable, is_hasty=is_hasty)
+    winner, trials = _describe(campaign, weights, score, footprint)
     _log_result(campaign, winner, final)
     shap = explain_final(campaign)
     seconds["evaluation"] = time.monotonic() - started
@@ -121,6 +125,43 @@ def _finish_with(
         peak_memory_mb=campaign.pool.peak_bytes / 2**20,
         shap=shap,
     )
+
+
+def _assemble_what_holds(
+    campaign: Campaign,
+    weights: dict[int, float],
+    score: float,
+    usable: Mapping[int, tuple[Path, ...]],
+    *,
+    is_hasty: bool,
+) -> tuple[dict[int, float], float, Final, Footprint]:
+    """The blend that keeps the limits and can be evaluated, with its weights and score. Raises as ``_finish_with``."""
+    while True:
+        _log_blend(campaign, weights)
+        campaign.observer.phase("evaluation", 0.6, "evaluating the model")
+        calibration, calibrated = calibrate_blend(campaign, weights, score)
+        try:
+            final, footprint = _assemble(campaign, weights, usable, calibration, HASTY_S if is_hasty else 0.0)
+        except _Unusable as error:
+            weights, score = _drop_lightest(campaign, weights, str(error))
+        else:
+            return weights, calibrated, final, footprint
+
+
+def _drop_lightest(campaign: Campaign, weights: Mapping[int, float], reason: str) -> tuple[dict[int, float], float]:
+    """The blend without the member of least weight, and its score.
+
+    Raises:
+        _Unusable: It was the only one; it is barred.
+    """
+    lightest = min(weights, key=lambda number: (weights[number], -number))
+    if len(weights) == 1:
+        campaign.bar(lightest, reason)
+        raise _Unusable(reason)
+    family = campaign.trials[lightest].started.family
+    text = f"[Evaluation] the ensemble is tried without {family} (trial {lightest}): {reason}"
+    campaign.observer.log("warning", text)
+    return rescale(campaign, weights, [number for number in weights if number != lightest])
 
 
 def _is_of_use(campaign: Campaign, weights: Mapping[int, float]) -> bool:
@@ -158,8 +199,12 @@ def _fall_back(campaign: Campaign, seconds: dict[str, float], reason: str) -> Se
 
 def _no_successful_trial(campaign: Campaign) -> NoSuccessfulTrial:
     trials = list(campaign.trials.values())
-    if any(past.state is TrialState.COMPLETE for past in trials):
-        return NoSuccessfulTrial("No candidate keeps the limits on prediction latency and model size.")
+    broken = [found for past in trials if past.state is TrialState.COMPLETE and (found := campaign.broken_limit(past))]
+    if broken:
+        plan = campaign.problem.plan
+        has_limits = plan.max_predict_latency_ms is not None or plan.max_model_mb is not None
+        limits = " keeps the limits on prediction latency and model size"
+        return NoSuccessfulTrial(f"No candidate{limits if has_limits else ' is usable'}; the last: {broken[-1]}.")
     messages = [past.facts.message for past in trials if past.state is TrialState.FAILED]
     reason = messages[-1] if messages else "the time was over before one had finished"
     return NoSuccessfulTrial(f"None of {len(trials)} trials succeeded; the last error: {reason}.")
@@ -217,7 +262,13 @@ def _assemble(
     usable: Mapping[int, tuple[Path, ...]],
     calibration: Calibration,
     grace_s: float,
-) -> Final:
+) -> tuple[Final, Footprint]:
+    """Have the blend put together, measured and evaluated.
+
+    Raises:
+        _OutOfTime: It did not end in time.
+        _Unusable: It breaks a limit, or its process failed.
+    """
     parts = [
         Part(
             campaign.trials[number].started.family,
@@ -238,16 +289,21 @@ def _assemble(
         for event in campaign.pool.poll(1.0):
             if event.worker == worker and event.kind == "done":
                 campaign.pool.close()
+                footprint: Footprint = event.value
+                if broken := footprint.broken_limit(campaign.problem.plan):
+                    raise _Unusable(broken)
                 with open(final_path(campaign.folder), "rb") as file:
                     final: Final = pickle.load(file)  # noqa: S301 - written by this search a moment ago
-                return final
+                return final, footprint
             if event.worker == worker and event.value == TOO_LONG and has_baseline(campaign.problem):
                 raise _OutOfTime("the time was over before the model had been evaluated")
             if event.worker == worker:
-                raise NoSuccessfulTrial(f"The final model could not be evaluated: {event.value}.")
+                raise _Unusable(f"it could not be evaluated: {event.value}")
 
 
-def _describe(campaign: Campaign, weights: Mapping[int, float], score: float) -> tuple[Trial, tuple[Trial, ...]]:
+def _describe(
+    campaign: Campaign, weights: Mapping[int, float], score: float, footprint: Footprint
+) -> tuple[Trial, tuple[Trial, ...]]:
     """The winner, and every candidate with the ensemble last."""
     trials = [campaign.describe(past) for _, past in sorted(campaign.trials.items())]
     by_number = {trial.number: trial for trial in trials}
@@ -263,8 +319,9 @@ def _describe(campaign: Campaign, weights: Mapping[int, float], score: float) ->
     ]
     last = trials[-1]
     ensemble = Trial(
-        last.number + 1, "ensemble", {"members": members}, score, TrialState.COMPLETE, 0.0, last.started_at
-    )
+        last.number + 1, "ensemble", {"members": members}, score, TrialState.COMPLETE, 0.0, last.started_at,
+        footprint=footprint,
+    )  # fmt: skip
     return ensemble, (*trials, ensemble)
 
 

@@ -39,9 +39,11 @@ class MemberFile:
         self._file.close()
         part_path(self._path).unlink(missing_ok=True)
 
-    def add(self, member: Member) -> None:
-        """Write one more."""
+    def add(self, member: Member) -> int:
+        """Write one more; the answer is its size in bytes."""
+        before = self._file.tell()
         pickle.dump(member, self._file, protocol=5)
+        return self._file.tell() - before
 
     def keep(self) -> None:
         """Put them in place; none is added after that."""

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from studio.automl.plan import Plan
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -20,6 +22,30 @@ class TrialState(enum.StrEnum):
 
 
 @dataclass(frozen=True)
+class Footprint:
+    """Of one model.
+
+    Attributes:
+        latency_ms: Median time to predict one row from the values a caller sends, None where nobody measured it.
+        size_mb: Of its pickle, None likewise.
+    """
+
+    latency_ms: float | None = None
+    size_mb: float | None = None
+
+    def broken_limit(self, plan: Plan) -> str:
+        """Which of the plan's limits it breaks, in words; empty where it keeps them."""
+        limits = (
+            (plan.max_predict_latency_ms, self.latency_ms, "ms per prediction"),
+            (plan.max_model_mb, self.size_mb, "MB"),
+        )
+        for limit, found, unit in limits:
+            if limit is not None and (found is None or found > limit):
+                return f"{'unknown' if found is None else f'{found:.3g}'} {unit}, {limit:g} are allowed"
+        return ""
+
+
+@dataclass(frozen=True)
 class Trial:
     """One configuration that was tried.
 
@@ -27,7 +53,9 @@ class Trial:
         number: From 0, without a gap, over restarts too.
         score: The metric itself in its own direction; None for one that did not finish.
         started_at: Aware UTC time.
-        message: Why it failed or was given up, empty otherwise.
+        message: Why it failed, was given up or cannot win, empty otherwise.
+        fold_scores: Of the folds it was fitted on, in order; None where the metric is undefined.
+        footprint: Of a model it was fitted to, of the blend's for an ensemble.
     """
 
     number: int
@@ -38,6 +66,8 @@ class Trial:
     duration_s: float
     started_at: datetime
     message: str = ""
+    fold_scores: tuple[float | None, ...] = ()
+    footprint: Footprint = field(default_factory=Footprint)
 
 
 class Observer(Protocol):

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from studio.automl.assembly import Part, assemble
+from studio.automl.assembly import Part, blend_parts, evaluate_blend
 from studio.automl.calibration import Calibration
 from studio.automl.fitting import Configuration, Fitter
+from studio.automl.footprint import MB, measure_footprint, measure_latency_ms
 from studio.automl.member_files import MemberFile, write_whole
-from studio.automl.pipeline import Member, build_pipeline
+from studio.automl.pipeline import build_pipeline
 from studio.automl.problem import Problem
+from studio.automl.result import Footprint
 from studio.automl.shap_totals import ShapTotals, add_up_shap
 from studio.automl.workers import Line, Serve
 from studio.evaluation.metrics import is_better
 
 FloatArray = npt.NDArray[np.float64]
-
-LATENCY_CALLS = 5
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class TrialOutcome:
         learned: Hyperparameters that early stopping settled.
         fit_s: Mean seconds to fit one fold.
         predict_s: Seconds to predict all validation rows.
-        latency_ms: One-row prediction, None where the plan sets no limit.
-        size_mb: Likewise.
+        fold_scores: Of the folds that were fitted; None where the metric is undefined.
+        footprint: Of the last fold's model; nothing where it was pruned.
     """
 
     number: int
@@ -69,8 +69,8 @@ class TrialOutcome:
     learned: Mapping[str, Any]
     fit_s: float
     predict_s: float
-    latency_ms: float | None
-    size_mb: float | None
+    fold_scores: tuple[float | None, ...]
+    footprint: Footprint
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,7 @@ class _FoldFacts:
     fit_s: float
     predict_s: float
     learned: Mapping[str, float]
+    score: float | None
 
 
 class _Server:
@@ -197,11 +198,13 @@ class _Server:
             for fold, (_, validation) in enumerate(problem.folds):
                 started = time.monotonic()
                 fit = self.fitter.fit_fold(task.configuration, fold, self._fold_deadline(task.soft_deadline, fold))
-                fits.append(_FoldFacts(time.monotonic() - started, fit.predict_s, fit.learned))
-                models.add(fit.member)
+                fit_s = time.monotonic() - started
                 outputs[validation] = _finite(fit.outputs)
+                own = problem.score(outputs[validation], validation)
+                fits.append(_FoldFacts(fit_s, fit.predict_s, fit.learned, own))
+                size_bytes = models.add(fit.member)
                 if fold + 1 < len(problem.folds) and self._is_pruned(task, fold + 1, outputs, line):
-                    return self._outcome(task, None, fits, fit.member)
+                    return self._outcome(task, None, fits, Footprint())
             scored = problem.scored
             score = problem.score(outputs[scored], scored)
             if score is None:
@@ -209,7 +212,9 @@ class _Server:
             write_whole(outputs_path(self.folder, task.number), lambda file: np.save(file, outputs[scored]))
             if is_better(problem.metric, score, task.bar):
                 models.keep()
-        return self._outcome(task, score, fits, fit.member)
+        pipeline = build_pipeline(problem.reader, [fit.member], [1.0], problem.classes)
+        footprint = Footprint(measure_latency_ms(problem, pipeline), size_bytes / MB)
+        return self._outcome(task, score, fits, footprint)
 
     def _repeat(self, task: RepeatTask) -> int:
         problem, draw = self.problem, task.draw
@@ -243,28 +248,17 @@ class _Server:
         return score is not None and not line.ask(FoldReport(task.number, n_folds, score))
 
     def _outcome(
-        self, task: TrialTask, score: float | None, fits: Sequence["_FoldFacts"], member: Member
+        self, task: TrialTask, score: float | None, fits: Sequence["_FoldFacts"], footprint: Footprint
     ) -> TrialOutcome:
-        plan = self.problem.plan
-        limits = score is not None
         return TrialOutcome(
             number=task.number,
             score=score,
             learned=_mean_learned([fit.learned for fit in fits], task.configuration),
             fit_s=sum(fit.fit_s for fit in fits) / len(fits),
             predict_s=sum(fit.predict_s for fit in fits),
-            latency_ms=self._latency_ms(member) if limits and plan.max_predict_latency_ms else None,
-            size_mb=len(pickle.dumps(member, protocol=5)) / 1e6 if limits and plan.max_model_mb else None,
+            fold_scores=tuple(fit.score for fit in fits),
+            footprint=footprint,
         )
-
-    def _latency_ms(self, member: Member) -> float:
-        pipeline = build_pipeline(self.problem.reader, [member], [1.0], self.problem.classes)
-        seconds = []
-        for _ in range(LATENCY_CALLS):
-            started = time.perf_counter()
-            pipeline.predict(self.problem.sample)
-            seconds.append(time.perf_counter() - started)
-        return 1000 * float(np.median(seconds))
 
     def _refit(self, task: RefitTask) -> int:
         fitter = Fitter(self.problem, task.threads)
@@ -274,9 +268,16 @@ class _Server:
             models.keep()
         return task.number
 
-    def _assemble(self, task: AssembleTask) -> None:
-        final = assemble(self.problem, task.parts, task.calibration, task.soft_deadline, threads=task.threads)
-        write_whole(final_path(self.folder), lambda file: pickle.dump(final, file, protocol=5))
+    def _assemble(self, task: AssembleTask) -> Footprint:
+        """The final model's footprint; it is evaluated and written where it keeps the plan's limits alone."""
+        blended = blend_parts(self.problem, task.parts, task.calibration)
+        footprint = measure_footprint(self.problem, blended.estimator)
+        if not footprint.broken_limit(self.problem.plan):
+            final = evaluate_blend(
+                self.problem, blended, task.parts, task.calibration, task.soft_deadline, threads=task.threads
+            )
+            write_whole(final_path(self.folder), lambda file: pickle.dump(final, file, protocol=5))
+        return footprint
 
     def _explain(self, task: ExplainTask) -> ShapTotals:
         with open(final_path(self.folder), "rb") as file:

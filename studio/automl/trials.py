@@ -1,7 +1,7 @@
 """What is known of a trial, and what keeps it over restarts."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ class TrialFacts:
     predict_s: float = 0.0
     latency_ms: float | None = None
     size_mb: float | None = None
+    fold_scores: Sequence[float | None] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For a journal."""

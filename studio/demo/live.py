@@ -15,6 +15,7 @@ from websockets.sync.client import connect
 
 TERMINAL = ("completed", "failed", "cancelled")
 LOG_LINES = 6
+LEADERS = 5  # trials on the board
 RECONNECTS = 20
 
 
@@ -27,6 +28,8 @@ class Training:
         self.best: float | None = None
         self.best_algorithm = ""
         self.scores: dict[str, list[float]] = {}
+        self.finished: list[dict[str, Any]] = []
+        self.dropped: dict[str, Any] = {}
         self.logs: deque[str] = deque(maxlen=LOG_LINES)
         self.end: dict[str, Any] = {}
 
@@ -39,6 +42,10 @@ class Training:
             self.trials += 1
             scores = self.scores.setdefault(message["algorithm"], [])
             scores.extend([message["score"]] if message["score"] is not None else [])
+            if message["score"] is None or message["reason"]:
+                self.dropped = message
+            else:
+                self.finished.append(message)
             if message["best_score"] is not None and message["best_score"] != self.best:
                 self.best, self.best_algorithm = message["best_score"], message["algorithm"]
         elif kind == "log":
@@ -54,6 +61,25 @@ class Training:
         found = [(name, len(scores), best_of(scores)) for name, scores in self.scores.items() if scores]
         return sorted(found, key=lambda one: one[2], reverse=more_is_better)
 
+    def leaders(self) -> list[dict[str, Any]]:
+        """The trials that lead, the best first."""
+        scores = [trial["score"] for trial in self.finished]
+        more_is_better = self.best is None or not scores or self.best >= max(scores)
+        return sorted(self.finished, key=lambda trial: trial["score"], reverse=more_is_better)[:LEADERS]
+
+    def leaderboard(self) -> Table:
+        """The trials that lead, with the spread of their folds, and what it costs to serve them."""
+        board = Table("trial", "algorithm", "score", "folds", "ms a row", "MB", "s", box=None, padding=(0, 2))
+        for trial in self.leaders():
+            folds = [score for score in trial["fold_scores"] if score is not None]
+            spread = f"{min(folds):.4f} to {max(folds):.4f}" if len(folds) > 1 else ""
+            costs = ("" if trial[name] is None else f"{trial[name]:.2f}" for name in ("latency_ms", "size_mb"))
+            board.add_row(
+                str(trial["number"]), trial["algorithm"], f"{trial['score']:.5f}", spread, *costs,
+                f"{trial['duration_seconds']:.1f}",
+            )  # fmt: skip
+        return board
+
     def render(self) -> Group:
         """The live view."""
         share = float(self.progress.get("progress", 0.0))
@@ -65,7 +91,15 @@ class Training:
         facts.add_row("time left", "-" if eta is None else f"about {eta:.0f} s")
         bar = Table.grid(padding=(0, 1))
         bar.add_row(ProgressBar(total=1.0, completed=share, width=48), f"{share:.0%}")
-        return Group(bar, facts, *[Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in self.logs])
+        if self.dropped:
+            given_up = f"trial {self.dropped['number']} {self.dropped['algorithm']}: {self.dropped['reason']}"
+            facts.add_row("last dropped", Text(given_up, overflow="ellipsis", no_wrap=True))
+        return Group(
+            bar,
+            facts,
+            self.leaderboard(),
+            *[Text(line, style="dim", overflow="ellipsis", no_wrap=True) for line in self.logs],
+        )
 
 
 def follow_training(console: Console, address: str, token: str, model_id: str, run_id: str) -> Training:
@@ -109,5 +143,6 @@ def _line(message: dict[str, Any]) -> str:
         return f"   {message['progress']:>4.0%}  {message['phase']}: {message['message']}"
     if message["type"] == "trial":
         best = "-" if message["best_score"] is None else f"{message['best_score']:.5f}"
-        return f"         trial {message['number']} {message['algorithm']} {message['state']}, best {best}"
+        reason = f" ({message['reason']})" if message["reason"] else ""
+        return f"         trial {message['number']} {message['algorithm']} {message['state']}{reason}, best {best}"
     return f"         {message['type']}"

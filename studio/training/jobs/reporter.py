@@ -108,7 +108,8 @@ class Reporter:
 
     def trial(self, trial: Trial) -> None:
         """A trial has ended; one told of before a crash is not told again."""
-        if trial.score is not None and trial.state is TrialState.COMPLETE and self._beats_best(trial.score):
+        may_win = trial.state is TrialState.COMPLETE and not trial.message
+        if trial.score is not None and may_win and self._beats_best(trial.score):
             self._best = trial.score
         if trial.number in self._told:
             return
@@ -116,6 +117,8 @@ class Reporter:
         told = {
             "number": trial.number, "algorithm": trial.algorithm, "params": dict(trial.params), "score": trial.score,
             "best_score": self._best, "state": str(trial.state), "duration_seconds": round(trial.duration_s, 3),
+            "fold_scores": list(trial.fold_scores), "latency_ms": _rounded(trial.footprint.latency_ms),
+            "size_mb": _rounded(trial.footprint.size_mb), "reason": trial.message or None,
         }  # fmt: skip
         with self._lock:
             self._messages.append((EventType.TRIAL, told))
@@ -203,3 +206,7 @@ class Reporter:
             if trial.score is not None:
                 point = MetricPoint(f"val_{self._metric}", trial.score, step=trial.number, at=stores.now())
                 stores.runs.log_metrics(self._mlflow_run_id, [point])
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

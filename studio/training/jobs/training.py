@@ -289,6 +289,10 @@ class _Training:
                 "params": dict(t.params),
                 "score": t.score,
                 "state": str(t.state),
+                "fold_scores": t.fold_scores,
+                "latency_ms": t.footprint.latency_ms,
+                "size_mb": t.footprint.size_mb,
+                "reason": t.message or None,
             }
             for t in result.candidates
         ]
