@@ -41,27 +41,24 @@ def read_telco(folder):
 
 def train_model(client, frame, name, seconds):
     """A model that the service trained for so many seconds; gives its id, name and version."""
-    made = client.json(
-        "POST", f"{MODELS}/datasets", files={"file": ("telco.csv", frame.to_csv(index=False))}, data={"name": name}
-    )
-    dataset = client.wait(f"{MODELS}/datasets/{made['dataset_id']}", ("ready", "failed"))
+    files = {"file": ("telco.csv", frame.to_csv(index=False))}
+    dataset = client.json("POST", f"{MODELS}/datasets", files=files, data={"name": name})["id"]
     model = client.json("POST", MODELS, json={
         "name": name, "model_type": "auto", "task_type": "classification",
         "config": {"target_column": TARGET, "search": {"time_budget_seconds": seconds}},
-    })["model_id"]  # fmt: skip
-    client.json("POST", f"{MODELS}/{model}/dataset", json={"dataset_id": dataset["dataset_id"]})
+    })["id"]  # fmt: skip
+    client.json("POST", f"{MODELS}/{model}/dataset", json={"dataset_id": dataset})
     run = client.json("POST", f"{MODELS}/{model}/train", json={})["run_id"]
     ended = client.wait(f"{MODELS}/{model}/training-runs/{run}", ENDED, within_s=seconds + WITHIN_S)
     if ended["status"] != "completed":
         raise SystemExit(f"the training {ended['status']}: {ended}")
-    return model, ended["version_id"]
+    return model, client.json("GET", f"{MODELS}/{model}/versions")["results"][0]["version_id"]
 
 
 def register_pipeline(client, frame, name):
     """A usual scikit-learn pipeline, registered by an MLflow client; gives the model's id and version."""
-    model = client.json("POST", MODELS, json={"name": name, "model_type": "auto", "task_type": "classification"})[
-        "model_id"
-    ]
+    wanted = {"name": name, "model_type": "auto", "task_type": "classification"}
+    model = client.json("POST", MODELS, json=wanted)["id"]
     pipeline = make_pipeline(frame)
     os.environ |= {"MLFLOW_TRACKING_TOKEN": client.token, "MLFLOW_TRACKING_URI": f"{client.address}/mlflow"}
     import mlflow  # reads the environment
@@ -71,7 +68,12 @@ def register_pipeline(client, frame, name):
     mlflow.set_experiment(name)
     with mlflow.start_run():
         mlflow.sklearn.log_model(
-            pipeline, name="model", signature=signature, input_example=features.head(), registered_model_name=name
+            pipeline,
+            name="model",
+            signature=signature,
+            input_example=features.head(),
+            registered_model_name=name,
+            serialization_format="cloudpickle",
         )
     found = client.json("GET", f"{MODELS}/{model}/versions")["results"]
     return model, found[0]["version_id"]
