@@ -23,6 +23,7 @@ class PredictionSegmentRow(Row):
     model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
     deployment_id: Mapped[str] = mapped_column(String(16))
     version: Mapped[int]
+    source: Mapped[str] = mapped_column(String(16))  # ``deployment``, or ``shadow`` for copies nobody was answered with
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
     predictions: Mapped[int] = mapped_column(BigInteger)

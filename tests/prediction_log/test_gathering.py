@@ -40,6 +40,7 @@ def folder(tmp_path):
 
 def write(folder, model_id, *lines, name="dep-1-abc"):
     about = {"organization": "acme", "model_id": model_id, "deployment_id": "dep-1", "version_id": "ver-007"}
+    about["source"] = "shadow"
     log = PredictionLog(folder, name, about)
     log.append(lines)
     log.close()
@@ -63,6 +64,7 @@ def test_a_segment_becomes_a_file_and_a_row(runtime, open_stores, model, folder)
     assert list(folder.iterdir()) == []
     [segment], [table] = find(runtime, open_stores, model.id)
     assert (segment.model_id, segment.deployment_id, segment.version) == (model.id, "dep-1", 7)
+    assert segment.source == "shadow"
     assert (segment.predictions, segment.first_at) == (3, segment.last_at)
     found = table.to_pydict()
     assert found["prediction_id"] == ["prd-1", "prd-2", "prd-3"]

@@ -96,5 +96,6 @@ def _row_of(about: dict[str, Any], path: Path, table: pa.Table, size_bytes: int)
     return PredictionSegmentRow(
         id=path.stem, organization=about["organization"], model_id=about["model_id"],
         deployment_id=about["deployment_id"], version=version_number_of(about["version_id"]),
+        source=about["source"],
         first_at=times["min"], last_at=times["max"], predictions=len(table), size_bytes=size_bytes,
     )  # fmt: skip

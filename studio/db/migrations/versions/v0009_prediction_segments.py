@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("model_id", sa.String(length=16), nullable=False),
         sa.Column("deployment_id", sa.String(length=16), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
         sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("predictions", sa.BigInteger(), nullable=False),
