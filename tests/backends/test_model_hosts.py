@@ -20,11 +20,12 @@ import zmq
 from studio.backends.execution.local_processes import LocalProcesses
 from studio.backends.serving import host as host_module
 from studio.backends.serving import supervisor as supervisor_module
+from studio.backends.serving.called_model import CalledModel
 from studio.backends.serving.local_hosts import LocalHosts
 from studio.backends.serving.supervisor import HostSupervisor
 from studio.config import BadConfig
 from studio.errors import BackendDown, InvalidInputs, Overloaded, PredictionFailed
-from tests.backends.toy_models import LOADERS
+from tests.backends.toy_models import LOADERS, load_factor
 from tests.waiting import is_readable
 
 PATIENCE_S = 60
@@ -301,23 +302,26 @@ def test_a_request_nobody_waits_for_is_not_predicted(serve, pipes: dict[str, str
         assert call.result(PATIENCE_S).predictions == [30.0, 40.0]
 
 
-def test_more_than_can_wait_is_refused_at_once(serve, pipes: dict[str, str]) -> None:
-    hosts, sent = serve(), host_module.MAX_WAITING + 40
-    with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(ask, hosts, "load_blocking", pipes, (1.0,))
-        Path(pipes["arrived"]).read_text()
-        (known,) = hosts._links().hosts.values()
-        other = zmq.Context.instance().socket(zmq.DEALER)
-        other.connect(known._address)
+def test_more_than_can_wait_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the host is no process of its own here
+    context = zmq.Context()
+    requests, caller, control = (context.socket(kind) for kind in (zmq.ROUTER, zmq.DEALER, zmq.DEALER))
+    try:
+        requests.bind("inproc://host")  # where what is sent has arrived
+        caller.connect("inproc://host")
+        host = host_module.Host(CalledModel(load_factor(10.0)), requests, control)
         expired = orjson.dumps({"op": "predict", "rows": [{"x": 1}], "deadline": 0})
-        for _ in range(sent):
-            other.send(expired)
-        assert other.poll(0) == 0
-        Path(pipes["go"]).write_text("go")
-        refused = [orjson.loads(other.recv()) for _ in range(40) if other.poll(PATIENCE_S * 1000)]
-        assert call.result(PATIENCE_S).predictions == [10.0]
-        other.close(linger=0)
-    assert {answer["error"] for answer in refused} == {"overloaded"}
+        in_time = orjson.dumps({"op": "predict", "rows": [{"x": 1}], "deadline": 1e12})
+        for request in [in_time, *[expired] * (host_module.MAX_WAITING + 39)]:
+            caller.send(request)
+        host.answer_waiting()
+        answers = []
+        while caller.poll(0):
+            answers.append(orjson.loads(caller.recv()))
+    finally:
+        context.destroy(linger=0)
+    assert [answer.get("error") for answer in answers] == ["overloaded"] * 40 + [None]
+    assert answers[-1]["predictions"] == [10.0]
 
 
 def test_the_least_used_host_goes_for_a_new_one(serve) -> None:

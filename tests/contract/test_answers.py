@@ -17,7 +17,7 @@ def marks(promise):
     return [pytest.mark.slow] if promise.id in NEEDS_TRAINING else []
 
 
-each_once = each(marks=marks)
+each_once = each(marks=marks, others=True)
 
 
 @dataclass(frozen=True)

@@ -60,5 +60,6 @@ def test_it_outlives_hosts_that_are_killed(open_stores, tend, served_model, tmp_
             "model_id": served_model.id,
             "deployment_id": made.id,
             "version_id": "ver-001",
+            "source": "deployment",
         }
         assert line["ms"] > 0
