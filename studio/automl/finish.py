@@ -5,6 +5,7 @@ import pickle
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from studio.automl.assembly import Final, Part
 from studio.automl.baseline import baseline_result, beats_baseline, has_baseline
@@ -101,7 +102,7 @@ def _finish_with(
         weights, score = rescale(campaign, weights, usable)
     weights, score, final, footprint = _assemble_what_holds(campaign, weights, score, usable, is_hasty=is_hasty)
     winner, trials = _describe(campaign, weights, score, footprint)
-    _log_result(campaign, winner, final)
+    _log_result(campaign, winner, final, weights)
     shap = explain_final(campaign)
     seconds["evaluation"] = time.monotonic() - started
     return SearchResult(
@@ -325,6 +326,14 @@ def _describe(
     return ensemble, (*trials, ensemble)
 
 
+def _members(campaign: Campaign, weights: Mapping[int, float]) -> list[dict[str, Any]]:
+    """Who is in an ensemble, for programs; the heaviest first."""
+    return [
+        {"trial": number, "algorithm": campaign.trials[number].started.family, "weight": round(weight, 6)}
+        for number, weight in sorted(weights.items(), key=lambda item: -item[1])
+    ]
+
+
 def _log_blend(campaign: Campaign, weights: Mapping[int, float]) -> None:
     """Who is in with what weight, and how many are not."""
     if len(weights) == 1:
@@ -336,11 +345,12 @@ def _log_blend(campaign: Campaign, weights: Mapping[int, float]) -> None:
     ]
     n_left = len(campaign.ranked()) - len(weights)
     text = f"[Training] the ensemble: {', '.join(named)}; {n_left} other candidates add too little to these"
-    campaign.observer.log("info", text)
+    campaign.observer.log("info", text, ensemble=_members(campaign, weights))
 
 
-def _log_result(campaign: Campaign, winner: Trial, final: Final) -> None:
+def _log_result(campaign: Campaign, winner: Trial, final: Final, weights: Mapping[int, float]) -> None:
     metric = campaign.problem.metric
     test = final.metrics["test"].get(metric)
     shown = "undefined" if test is None else f"{test:.6g}"
-    campaign.observer.log("info", f"[Evaluation] {winner.algorithm} wins; {metric} on the test rows: {shown}")
+    text = f"[Evaluation] {winner.algorithm} wins; {metric} on the test rows: {shown}"
+    campaign.observer.log("info", text, ensemble=_members(campaign, weights))

@@ -79,8 +79,14 @@ class Observer(Protocol):
     def phase(self, phase: str, fraction: float, message: str) -> None:
         """Where the search is: a phase of a run and how much of it is done, 0..1."""
 
-    def log(self, level: str, message: str) -> None:
-        """One line for the run's log; it begins with a bracketed stage."""
+    def log(self, level: str, message: str, **facts: Any) -> None:
+        """One line for the run's log; it begins with a bracketed stage.
+
+        Args:
+            level: ``debug``, ``info``, ``warning`` or ``error``.
+            message: In words.
+            facts: The same for programs, JSON-ready; most lines have none.
+        """
 
     def trial(self, trial: Trial) -> None:
         """A trial has ended."""

@@ -60,6 +60,12 @@ class TrainingMetricsOut(OfRun):
 class CandidateOut(Schema):
     algorithm = fields.String(required=True)
     score = fields.Float(required=True, allow_none=True)
+    number = fields.Integer(required=True, allow_none=True)
+    state = fields.String(required=True, allow_none=True)
+    latency_ms = fields.Float(required=True, allow_none=True)
+    size_mb = fields.Float(required=True, allow_none=True)
+    reason = fields.String(required=True, allow_none=True)
+    is_pareto_optimal = fields.Boolean(required=True, allow_none=True)
 
 
 class HyperparametersOut(OfRun):

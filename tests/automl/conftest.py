@@ -11,13 +11,14 @@ class Recorder:
     """Keeps what an observer hears."""
 
     def __init__(self):
-        self.phases, self.logs, self.trials = [], [], []
+        self.phases, self.logs, self.trials, self.facts = [], [], [], []
 
     def phase(self, phase, fraction, message):
         self.phases.append((phase, fraction, message))
 
-    def log(self, level, message):
+    def log(self, level, message, **facts):
         self.logs.append((level, message))
+        self.facts.append(facts)
 
     def trial(self, trial):
         self.trials.append(trial)

@@ -25,7 +25,7 @@ class Doomed(Recorder):
         super().__init__()
         self.n_trials, self.delay_s = n_trials, delay_s
 
-    def log(self, level, message):
+    def log(self, level, message, **facts):
         super().log(level, message)
         if f"goes on after {self.n_trials} earlier trials" in message:
             self.arm()
@@ -90,7 +90,7 @@ def test_killed_at_random_moments_it_finds_the_same(messy, tmp_path):
 @pytest.mark.parametrize("stage", ["draws of the folds", "the ensemble", "evaluating", "explaining"])
 def test_killed_after_its_trials_it_tries_none_again(messy, tmp_path, stage):
     class Killed(Recorder):
-        def log(self, level, message):
+        def log(self, level, message, **facts):
             if stage in message:
                 os.kill(os.getpid(), signal.SIGKILL)
 

@@ -152,6 +152,11 @@ def test_an_ensemble_is_one_estimator_and_says_what_is_in_it(messy, recorder, tm
     assert result.candidates[-1].score == result.score < min(singles)
     assert result.metrics["validation"]["rmse"] > 0
     json.dumps(result.hyperparameters)
+    told = [facts["ensemble"] for facts in recorder.facts if "ensemble" in facts]
+    assert [(one["algorithm"], pytest.approx(one["weight"])) for one in told[-1]] == [
+        (member["algorithm"], member["weight"]) for member in members
+    ]
+    assert {one["trial"] for one in told[-1]} <= {trial.number for trial in result.candidates}
 
 
 @pytest.mark.parametrize("handle_missing", ["drop", "mean"])

@@ -33,7 +33,7 @@ class Teller:
     def phase(self, phase, fraction, message):
         """Not needed here."""
 
-    def log(self, level, message):
+    def log(self, level, message, **facts):
         """A line of the log."""
         if self.is_loud:
             print(f"{time.monotonic() - self.started:6.1f} {level:7} {message}", flush=True)

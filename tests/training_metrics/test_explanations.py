@@ -111,19 +111,43 @@ class TestHyperparameters:
             hyperparameters={"members": [{"weight": 1}]},
         )
         answer = ask(story, VALUES)
+        candidates = answer.pop("automl_candidates")
         assert answer == {
             "model_id": story.model_id,
             "run_id": story.run_id,
             "algorithm_selected": "ensemble",
             "hyperparameters": {"members": [{"weight": 1}]},
-            "automl_candidates": [
-                {"algorithm": "ensemble", "score": 0.95},
-                {"algorithm": "lightgbm", "score": 0.9},
-                {"algorithm": "extra_trees", "score": 0.8},
-                {"algorithm": "lightgbm", "score": 0.7},
-                {"algorithm": "xgboost", "score": None},
-            ],
         }
+        assert [(one["algorithm"], one["score"]) for one in candidates] == [
+            ("ensemble", 0.95),
+            ("lightgbm", 0.9),
+            ("extra_trees", 0.8),
+            ("lightgbm", 0.7),
+            ("xgboost", None),
+        ]
+
+    def test_each_says_what_it_costs_and_whether_another_beats_it_in_all(self, story, ask):
+        found = [  # score, latency and size, and whether none is as good in all and better in one
+            (0.95, 9.0, 50.0, True),
+            (0.95, 9.0, 60.0, False),
+            (0.9, 2.0, 4.0, True),
+            (0.85, 3.0, 3.0, True),
+            (0.85, 3.0, 3.0, True),
+            (0.8, 3.0, 4.0, False),
+            (0.7, None, 1.0, None),
+        ]
+        candidates = [
+            {"number": number, "algorithm": "lightgbm", "params": {}, "score": score, "state": "complete",
+             "latency_ms": latency, "size_mb": size, "reason": None}
+            for number, (score, latency, size, _) in enumerate(found)
+        ]  # fmt: skip
+        barred = {**candidates[0], "number": 7, "score": 0.99, "size_mb": 0.1, "reason": "50 MB, 10 are allowed"}
+        tell_trials(story)
+        story.complete(artifacts={"candidates.json": [*candidates, barred]})
+        told = {one["number"]: one for one in ask(story, VALUES)["automl_candidates"]}
+        assert [told[number]["is_pareto_optimal"] for number in range(8)] == [*(each[3] for each in found), None]
+        assert told[7]["reason"] == barred["reason"]
+        assert (told[2]["latency_ms"], told[2]["size_mb"], told[2]["state"]) == (2.0, 4.0, "complete")
 
     @pytest.mark.parametrize(("metric", "best"), [("roc_auc", 0.9), ("log_loss", 0.7), ("rmse", 0.7), ("r2", 0.9)])
     def test_best_depends_on_the_metric(self, story, ask, metric, best):

@@ -102,9 +102,9 @@ class Reporter:
             }  # fmt: skip
             self._messages.append((EventType.PROGRESS, told))
 
-    def log(self, level: str, message: str) -> None:
+    def log(self, level: str, message: str, **facts: Any) -> None:
         """One line of the run's log."""
-        self._tell(EventType.LOG, {"level": level, "message": message})
+        self._tell(EventType.LOG, {"level": level, "message": message, **facts})
 
     def trial(self, trial: Trial) -> None:
         """A trial has ended; one told of before a crash is not told again."""

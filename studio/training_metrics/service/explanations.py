@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from studio.backends.stores import Stores
@@ -19,11 +19,27 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A candidate of a search; ``score`` is None where it did not finish."""
+    """A candidate of a search.
+
+    Attributes:
+        score: None where it did not finish.
+        state: ``complete``, ``pruned`` or ``failed``; None of runs from before it was kept.
+        latency_ms: To predict one row; None where nobody measured it.
+        size_mb: Of the model, None likewise.
+        reason: Why it failed, was given up or could not win; None elsewhere.
+        is_pareto_optimal: Whether no other one is as good in score, latency and size together and better in one; None
+            where one of them is not known.
+    """
 
     algorithm: str
     score: float | None
     hyperparameters: Mapping[str, Any]
+    number: int | None = None
+    state: str | None = None
+    latency_ms: float | None = None
+    size_mb: float | None = None
+    reason: str | None = None
+    is_pareto_optimal: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -156,25 +172,47 @@ def _winner(
 
 
 def _stored_candidates(stores: Stores, run: TrainingRun) -> list[Candidate]:
-    found = _read_json(stores, run, "candidates.json") or []
-    return _best_first(stores, run, [Candidate(one["algorithm"], one["score"], one["params"]) for one in found])
+    return _best_first(stores, run, list(map(_candidate, _read_json(stores, run, "candidates.json") or [])))
 
 
 def _told_candidates(stores: Stores, run: TrainingRun) -> list[Candidate]:
-    told = {
-        event.payload["number"]: Candidate(
-            event.payload["algorithm"], event.payload["score"], event.payload.get("params", {})
-        )
-        for event in training.read_events_of(stores.db, run.run_id, (EventType.TRIAL,))
-    }
+    events = training.read_events_of(stores.db, run.run_id, (EventType.TRIAL,))
+    told = {event.payload["number"]: _candidate(event.payload) for event in events}
     return _best_first(stores, run, list(told.values()))
+
+
+def _candidate(told: Mapping[str, Any]) -> Candidate:
+    return Candidate(
+        told["algorithm"], told["score"], told.get("params", {}), told.get("number"), told.get("state"),
+        told.get("latency_ms"), told.get("size_mb"), told.get("reason"),
+    )  # fmt: skip
 
 
 def _best_first(stores: Stores, run: TrainingRun, candidates: Sequence[Candidate]) -> list[Candidate]:
     scored = [candidate for candidate in candidates if candidate.score is not None]
     unscored = [candidate for candidate in candidates if candidate.score is None]
     is_max = bool(scored) and _compares_upwards(stores, run)
-    return [*sorted(scored, key=lambda one: one.score or 0.0, reverse=is_max), *unscored]
+    ordered = sorted(scored, key=lambda one: one.score or 0.0, reverse=is_max)
+    return [*_mark_pareto_front(ordered, is_max=is_max), *unscored]
+
+
+def _mark_pareto_front(candidates: Sequence[Candidate], *, is_max: bool) -> list[Candidate]:
+    """Say of each whether another one is as good in score, latency and size together and better in one of them."""
+    costs = {
+        place: (-one.score if is_max else one.score, one.latency_ms, one.size_mb)
+        for place, one in enumerate(candidates)
+        if one.score is not None and one.latency_ms is not None and one.size_mb is not None and one.reason is None
+    }
+    return [
+        replace(one, is_pareto_optimal=not any(_dominates(other, costs[place]) for other in costs.values()))
+        if place in costs
+        else one
+        for place, one in enumerate(candidates)
+    ]
+
+
+def _dominates(costs: tuple[float, ...], others: tuple[float, ...]) -> bool:
+    return costs != others and all(cost <= other for cost, other in zip(costs, others, strict=True))
 
 
 def _compares_upwards(stores: Stores, run: TrainingRun) -> bool:
