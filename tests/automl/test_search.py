@@ -153,7 +153,7 @@ def test_an_ensemble_is_one_estimator_and_says_what_is_in_it(messy, recorder, tm
     assert result.metrics["validation"]["rmse"] > 0
     json.dumps(result.hyperparameters)
     told = [facts["ensemble"] for facts in recorder.facts if "ensemble" in facts]
-    assert [(one["algorithm"], pytest.approx(one["weight"])) for one in told[-1]] == [
+    assert [(one["algorithm"], pytest.approx(one["weight"], abs=1e-6)) for one in told[-1]] == [
         (member["algorithm"], member["weight"]) for member in members
     ]
     assert {one["trial"] for one in told[-1]} <= {trial.number for trial in result.candidates}
