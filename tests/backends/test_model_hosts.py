@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from studio.backends.execution.local_processes import LocalProcesses
 from studio.backends.serving import host as host_module
 from studio.backends.serving import supervisor as supervisor_module
 from studio.backends.serving.called_model import CalledModel
+from studio.backends.serving.frames import FrameServer, connect
 from studio.backends.serving.local_hosts import LocalHosts
 from studio.backends.serving.supervisor import HostSupervisor
 from studio.config import BadConfig
@@ -29,6 +31,21 @@ from tests.backends.toy_models import LOADERS, load_factor
 from tests.waiting import is_readable
 
 PATIENCE_S = 60
+
+
+def framed(request: bytes) -> bytes:
+    """A request as it goes over the socket."""
+    return len(request).to_bytes(4, "big") + request
+
+
+def answer_on(connection: socket.socket) -> dict:
+    """The next answer on a connection."""
+    with connection.makefile("rb", buffering=0) as file:
+        length = int.from_bytes(file.read(4), "big")
+        body = b""
+        while len(body) < length:
+            body += file.read(length - len(body))
+    return orjson.loads(body)
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +145,10 @@ def test_what_waits_is_predicted_together_and_answered_apart(serve, pipes: dict[
     first.start()
     Path(pipes["arrived"]).read_text()
     (known,) = hosts._links().hosts.values()
-    others = [zmq.Context.instance().socket(zmq.DEALER) for _ in range(5)]
-    for number, other in enumerate(others):
-        other.connect(known._address)
-        other.send(orjson.dumps({"op": "predict", "rows": [{"x": number}], "deadline": 1e12}))
+    requests = [orjson.dumps({"op": "predict", "rows": [{"x": number}], "deadline": 1e12}) for number in range(5)]
+    others = [connect(known._address, PATIENCE_S) for _ in requests]
+    for other, request in zip(others, requests, strict=True):
+        other.sendall(framed(request))
     Path(pipes["go"]).write_text("go")
     counts = [int(Path(pipes["arrived"]).read_text().split()[1])]
     Path(pipes["go"]).write_text("go")
@@ -139,9 +156,8 @@ def test_what_waits_is_predicted_together_and_answered_apart(serve, pipes: dict[
         counts.append(int(Path(pipes["arrived"]).read_text().split()[1]))
         Path(pipes["go"]).write_text("go")
     for number, other in enumerate(others):
-        assert other.poll(PATIENCE_S * 1000)
-        assert orjson.loads(other.recv())["predictions"] == [number * 10]
-        other.close(linger=0)
+        assert answer_on(other)["predictions"] == [number * 10]
+        other.close()
     first.join()
     assert answers == {1.0: [10.0]}
 
@@ -302,23 +318,22 @@ def test_a_request_nobody_waits_for_is_not_predicted(serve, pipes: dict[str, str
         assert call.result(PATIENCE_S).predictions == [30.0, 40.0]
 
 
-def test_more_than_can_wait_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_can_wait_is_refused_at_once(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # the host is no process of its own here
     context = zmq.Context()
-    requests, caller, control = (context.socket(kind) for kind in (zmq.ROUTER, zmq.DEALER, zmq.DEALER))
+    server = FrameServer(folder / "h.sock")
+    caller = connect(str(folder / "h.sock"), PATIENCE_S)
     try:
-        requests.bind("inproc://host")  # where what is sent has arrived
-        caller.connect("inproc://host")
-        host = host_module.Host(CalledModel(load_factor(10.0)), requests, control)
+        host = host_module.Host(CalledModel(load_factor(10.0)), server, context.socket(zmq.DEALER))
         expired = orjson.dumps({"op": "predict", "rows": [{"x": 1}], "deadline": 0})
         in_time = orjson.dumps({"op": "predict", "rows": [{"x": 1}], "deadline": 1e12})
-        for request in [in_time, *[expired] * (host_module.MAX_WAITING + 39)]:
-            caller.send(request)
+        caller.sendall(b"".join(map(framed, [in_time, *[expired] * (host_module.MAX_WAITING + 39)])))
         host.answer_waiting()
-        answers = []
-        while caller.poll(0):
-            answers.append(orjson.loads(caller.recv()))
+        answers = [answer_on(caller) for _ in range(41)]
+        assert not is_readable(caller.fileno(), 0)
     finally:
+        caller.close()
+        server.close()
         context.destroy(linger=0)
     assert [answer.get("error") for answer in answers] == ["overloaded"] * 40 + [None]
     assert answers[-1]["predictions"] == [10.0]

@@ -15,7 +15,7 @@ class Waiting:
     """One request.
 
     Attributes:
-        sender: Where the answer goes.
+        sender: Who is to have the answer, as ``FrameServer`` numbers them.
         rows: What to predict.
         deadline: When its caller stops waiting, in seconds of the machine's monotonic clock.
         shape: Requests of the same shape may be predicted together; None: alone.
@@ -23,7 +23,7 @@ class Waiting:
         explain: What the rows are to be explained with, beside the rows; None where they are to be predicted.
     """
 
-    sender: bytes
+    sender: int
     rows: Rows
     deadline: float
     shape: frozenset[tuple[str, str]] | None

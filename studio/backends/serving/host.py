@@ -1,11 +1,11 @@
 """The process of one model version: loads it and answers requests until nobody asks any more.
 
-Requests and answers are JSON over a ZeroMQ ROUTER socket. ``{"op": "predict", "rows": [...], "deadline": s}`` is
-answered by ``{"predictions": [...], "probabilities": [...]|null, "ms": ...}`` or ``{"error": code, "message": ...}``;
-``{"op": "explain", "rows": [...], "deadline": s, "background": [...], "class_label": ...}`` by what ``RowExplainer``
-says. A deployed host says with each prediction which deployment and version it serves, gives every row an id, and has
-written down what it predicted before it answers; see ``PredictionLog``.
-Whatever waits while the model works is predicted together, and each caller gets his own rows.
+Requests and answers are JSON in frames over a local socket; see ``studio.backends.serving.frames``. ``{"op": "predict",
+"rows": [...], "deadline": s}`` is answered by ``{"predictions": [...], "probabilities": [...]|null, "ms": ...}`` or
+``{"error": code, "message": ...}``; ``{"op": "explain", "rows": [...], "deadline": s, "background": [...],
+"class_label": ...}`` by what ``RowExplainer`` says. A deployed host says with each prediction which deployment and
+version it serves, gives every row an id, and has written down what it predicted before it answers; see
+``PredictionLog``. Whatever waits while the model works is predicted together, and each caller gets his own rows.
 """
 
 import importlib
@@ -25,6 +25,7 @@ import zmq
 
 from studio.backends.serving.batches import Waiting, shape_of, take_batch
 from studio.backends.serving.called_model import CalledModel
+from studio.backends.serving.frames import FrameServer
 from studio.backends.serving.prediction_log import PredictionLog
 from studio.backends.serving.wire import to_json
 from studio.domain.identifiers import new_prediction_ids
@@ -44,7 +45,7 @@ class Host:
     def __init__(
         self,
         model: CalledModel,
-        requests: zmq.Socket[bytes],
+        requests: FrameServer,
         control: zmq.Socket[bytes],
         about: Mapping[str, str] | None = None,
         log: PredictionLog | None = None,
@@ -60,7 +61,7 @@ class Host:
     def serve(self, idle_s: float) -> None:
         """Answer until told to stop, or until nobody has asked for so many seconds."""
         poller = zmq.Poller()
-        poller.register(self._requests, zmq.POLLIN)
+        poller.register(self._requests.fileno(), zmq.POLLIN)
         poller.register(self._control, zmq.POLLIN)
         while not self._is_stopping and time.monotonic() - self._used_at < idle_s:
             ready = dict(poller.poll(LOOK_UP_MS))
@@ -84,11 +85,7 @@ class Host:
         self._is_stopping = True
 
     def _take_in(self) -> None:
-        while True:
-            try:
-                sender, body = self._requests.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
+        for sender, body in self._requests.receive():
             self._used_at = time.monotonic()
             if self._used_at - self._told_at > USED_EVERY_S:
                 self._control.send(to_json({"op": "used"}))
@@ -133,7 +130,7 @@ class Host:
         if self._log is not None:
             self._log.append([_line_of(request, share) for request, share in zip(batch, shares, strict=True)])
         for request, answer in zip(batch, answers, strict=True):
-            self._requests.send_multipart([request.sender, answer])
+            self._requests.send(request.sender, answer)
 
     def _answer_explaining(self, request: Waiting) -> None:
         assert request.explain is not None
@@ -142,7 +139,7 @@ class Host:
                 module = importlib.import_module(EXPLAINER)
                 self._explainer = module.RowExplainer(self._model.loaded, request.explain["background"])
             found = self._explainer.explain(request.rows, request.explain["class_label"], request.deadline)
-            self._requests.send_multipart([request.sender, to_json(found)])
+            self._requests.send(request.sender, to_json(found))
         except (NotApplicable, UnknownClass, Overloaded) as refusal:
             self._refuse(request.sender, refusal.code, str(refusal))
         except (Exception, SystemExit) as error:
@@ -159,8 +156,8 @@ class Host:
             share["prediction_ids"] = ids[start:stop]
             start = stop
 
-    def _refuse(self, sender: bytes, code: str, message: str) -> None:
-        self._requests.send_multipart([sender, to_json({"error": code, "message": message})])
+    def _refuse(self, sender: int, code: str, message: str) -> None:
+        self._requests.send(sender, to_json({"error": code, "message": message}))
 
 
 def _shares(
@@ -201,7 +198,7 @@ def main(
     Args:
         loader: What loads it, as ``package.module:function``.
         args: Its keyword arguments.
-        address: ZeroMQ address to answer at.
+        address: Path of the socket to answer at.
         control_address: ZeroMQ address of the supervisor, who is told ``ready`` or ``failed``.
         idle_s: Seconds without a request after which the host ends.
         about: What a deployed host is there for; it is ready only once the model predicted its example.
@@ -217,8 +214,7 @@ def main(
         model = CalledModel(getattr(importlib.import_module(module), function)(**args))
         if about is not None:
             model.test_itself()
-        requests = context.socket(zmq.ROUTER)
-        requests.bind(address)
+        requests = FrameServer(Path(address))
     except (Exception, SystemExit) as error:
         traceback.print_exc()
         is_tampered = isinstance(error, ModelFilesChanged)
@@ -232,6 +228,7 @@ def main(
     try:
         Host(model, requests, control, about, log).serve(idle_s)
     finally:
+        requests.close()
         if log is not None:
             log.close()
         context.destroy(linger=LOOK_UP_MS)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import zmq
 
+from studio.backends.serving.frames import connect, exchange
 from studio.backends.serving.port import Answer, ExplainedRow, Explanations
 from studio.backends.serving.sockets import CONTROL, address_of, check_length
 from studio.backends.serving.wire import to_json
@@ -36,6 +38,7 @@ _REFUSALS = {"not_applicable": NotApplicable, "unknown_class": UnknownClass}
 QUICK_LOOK_S = 0.25  # for another replica, while one is there that answers
 LOOK_AGAIN_S = 2.0
 LOADING_SLICE_S = 5.0  # the worker that promised to tell of a host may be gone by then
+MIN_WAIT_S = 0.001
 NO_ANSWER = "The model did not answer within {:g} s."
 
 
@@ -48,9 +51,9 @@ class _KnownHost:
         outstanding: Requests of this process that it has not answered.
     """
 
-    def __init__(self, address: str, pid: int, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
-        self._address, self._context = address, context
-        self._idle: LifoQueue[zmq.Socket[bytes]] = LifoQueue()
+    def __init__(self, address: str, pid: int) -> None:
+        self._address = address
+        self._idle: LifoQueue[socket.socket] = LifoQueue()
         self.pid = pid
         self.life = os.pidfd_open(pid)
         self.outstanding = 0
@@ -61,13 +64,13 @@ class _KnownHost:
             os.close(self.life)
             self.close_idle()
 
-    def connect(self) -> zmq.Socket[bytes]:
-        """A connection nobody else uses; give it back, or close it."""
+    def connect(self, timeout_s: float) -> socket.socket:
+        """A connection nobody else uses; give it back, or close it. Raises OSError where the host has ended."""
         with contextlib.suppress(Empty):
             return self._idle.get_nowait()
-        return _connection(self._context, self._address)
+        return connect(self._address, timeout_s)
 
-    def give_back(self, connection: zmq.Socket[bytes]) -> None:
+    def give_back(self, connection: socket.socket) -> None:
         """Keep a connection on which nothing is due any more."""
         self._idle.put(connection)
 
@@ -81,7 +84,7 @@ class _KnownHost:
         """Close the connections that nobody uses."""
         with contextlib.suppress(Empty):
             while True:
-                self._idle.get_nowait().close(linger=0)
+                self._idle.get_nowait().close()
 
 
 class _Links:
@@ -101,7 +104,7 @@ class _Links:
         with self.lock:
             known = self.hosts.get(key)
             if known is None or known.pid != pid:
-                known = self.hosts[key] = _KnownHost(address, pid, self.context)
+                known = self.hosts[key] = _KnownHost(address, pid)
                 for other in [name for name, host in self.hosts.items() if host is not known and not host.is_alive()]:
                     del self.hosts[other]
             return known
@@ -228,20 +231,22 @@ class LocalHosts:
 
     def _exchange(self, host: _KnownHost, request: bytes, deadline: float, timeout_s: float) -> dict[str, Any] | None:
         """Ask a host; None when it ends before it answers."""
-        connection = host.connect()
-        connection.send(request)
-        poller = zmq.Poller()
-        poller.register(connection, zmq.POLLIN)
-        poller.register(host.life, zmq.POLLIN)
-        ready = dict(poller.poll(max(0, int((deadline - time.monotonic()) * 1000))))
-        if connection in ready:
-            answer: dict[str, Any] = orjson.loads(connection.recv())
-            host.give_back(connection)
-            return answer
-        connection.close(linger=0)  # an answer that comes later must not be taken for another's
-        if ready:
+        connection = None
+        try:
+            left_s = max(MIN_WAIT_S, deadline - time.monotonic())
+            connection = host.connect(left_s)
+            answer: dict[str, Any] = orjson.loads(exchange(connection, request, left_s))
+        except TimeoutError as error:
+            raise Overloaded(NO_ANSWER.format(timeout_s), retry_after_s=1) from error
+        except OSError:  # it has ended
             return None
-        raise Overloaded(NO_ANSWER.format(timeout_s), retry_after_s=1)
+        else:
+            host.give_back(connection)
+            connection = None
+        finally:
+            if connection is not None:
+                connection.close()  # an answer that comes later must not be taken for another's
+        return answer
 
     def _live_host(self, links: _Links, wanted: _Wanted, deadline: float) -> _KnownHost:
         host = links.hosts.get(wanted.key)

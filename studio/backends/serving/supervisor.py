@@ -241,7 +241,7 @@ class HostSupervisor:
         given = {
             "loader": loader,
             "args": args,
-            "address": address_of(self._folder, name),
+            "address": str(self._folder / name),
             "control_address": address_of(self._folder, CONTROL),
             "idle_s": self._idle_s,
             **more,
@@ -347,7 +347,7 @@ class HostSupervisor:
             (self._folder / host.name).unlink()
 
     def _address(self, host: _Host) -> str:
-        return address_of(self._folder, host.name)
+        return str(self._folder / host.name)
 
     def _tell_callers(self, host: _Host, answer: dict[str, Any]) -> None:
         for caller in host.callers:
