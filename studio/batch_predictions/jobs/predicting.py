@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from studio.backends.files.port import StoredFile
-from studio.backends.mlflow.loading import LOADER
+from studio.backends.mlflow.loading import DEPLOYED_LOADER
 from studio.backends.serving.port import Answer
 from studio.backends.stores import Stores
 from studio.batch_predictions.jobs.chunks import predict_chunk
@@ -100,7 +100,9 @@ class _Job:
                 try:
                     with self._open(write=False) as stores:
                         hosts = stores.hosts
-                    return hosts.predict(asked.address, LOADER, asked.loading, rows, timeout_s=ASK_TIMEOUT_S)
+                    return hosts.predict(
+                        asked.compiled_key, DEPLOYED_LOADER, asked.compiled_loading, rows, timeout_s=ASK_TIMEOUT_S
+                    )
                 except BackendDown:
                     if time.monotonic() > until:
                         raise

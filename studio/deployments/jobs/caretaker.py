@@ -18,7 +18,7 @@ from studio.deployments.service.routing import host_keys
 from studio.deployments.tables import DeploymentRow
 from studio.domain.actors import Actor, system_actor
 from studio.domain.deployments import ACTIVE, DeploymentStatus, Strategy
-from studio.domain.versions import SERVING_SAMPLE, ModelVersion, VersionStatus, version_id_of, version_number_of
+from studio.domain.versions import VersionStatus, version_id_of, version_number_of
 from studio.errors import BadKey, FileMissing, NotFound, VersionNotReady
 from studio.models import service as models
 from studio.versions import service as versions
@@ -159,7 +159,7 @@ class Caretaker:
                     raise VersionNotReady(version.id, version.status)
                 name = models.get_model(stores, row.model_id).name
                 address = stores.registry.storage_address(name, number)
-                sample = _find_sample(stores, version)
+                sample = versions.find_sample(stores, version)
         except (NotFound, VersionNotReady) as error:
             return _Source(None, str(error), now)
         except (BadKey, FileMissing):  # an MLflow client may register a version of nothing
@@ -218,13 +218,6 @@ class Caretaker:
             row.updated_at = max(self._clock(), row.updated_at)
         facts = {"deployment_id": seen.id, "status": str(verdict.status), "version_id": version_id_of(target)}
         logger.info("deployment %s", "switched" if verdict.switches else "changed", extra=facts)
-
-
-def _find_sample(stores: Stores, version: ModelVersion) -> str | None:
-    """Where a sample of the rows lies that a version was trained on; None for one that was not trained here."""
-    if version.mlflow_run_id is None or version.is_external:
-        return None
-    return stores.runs.artifact_address(version.mlflow_run_id, SERVING_SAMPLE)
 
 
 def _target_of(row: DeploymentRow, promoted: str | None) -> int:

@@ -21,6 +21,7 @@ class Asked:
         address: Where its model folder lies; also the key of its host.
         columns: What it takes; None where nobody knows.
         outputs: What it gives; likewise.
+        sample_address: Where a sample of the rows lies it was trained on; None where nobody knows.
     """
 
     name: str
@@ -28,11 +29,22 @@ class Asked:
     address: str
     columns: Sequence[ModelColumn] | None
     outputs: Sequence[ModelColumn] | None
+    sample_address: str | None
 
     @property
     def loading(self) -> dict[str, Any]:
         """What its loader is given."""
         return {"address": self.address, "digest": self.version.digest}
+
+    @property
+    def compiled_key(self) -> str:
+        """Key of a host that has compiled it, which takes some seconds and pays from thousands of rows on."""
+        return f"{self.address}#compiled"
+
+    @property
+    def compiled_loading(self) -> dict[str, Any]:
+        """What the loader of such a host is given."""
+        return {**self.loading, "sample_address": self.sample_address}
 
 
 def find_asked(stores: Stores, model_id: str, version_id: str | None) -> Asked | None:
@@ -59,4 +71,4 @@ def find_asked(stores: Stores, model_id: str, version_id: str | None) -> Asked |
         version = versions.ensure_digest(stores, name, version)
     except (BadKey, FileMissing) as error:  # an MLflow client may register a version of nothing
         raise VersionNotReady(version.id, "without its model folder") from error
-    return Asked(name, version, address, schema.inputs, schema.outputs)
+    return Asked(name, version, address, schema.inputs, schema.outputs, versions.find_sample(stores, version))

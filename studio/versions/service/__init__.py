@@ -1,6 +1,6 @@
 """What can be done with versions, one file per group of verbs."""
 
-from studio.versions.service.background import read_background
+from studio.versions.service.background import find_sample, read_background
 from studio.versions.service.changes import has_changes, note_change, take_changes
 from studio.versions.service.changing import delete_version, update_version
 from studio.versions.service.comparing import compare_versions
@@ -36,6 +36,7 @@ __all__ = [
     "ensure_digest",
     "file_key",
     "find_promoted",
+    "find_sample",
     "find_version",
     "get_version",
     "has_changes",

@@ -1,6 +1,6 @@
-"""Some training rows of a version, which explanations compare other rows with.
+"""Some training rows of a version: which explanations compare other rows with, and other forms of it are tried with.
 
-They lie beside the version's files, not in its model folder: whoever may download a model need not see its rows.
+Neither lies in its model folder: whoever may download a model need not see its rows.
 """
 
 from typing import Any, Final
@@ -8,7 +8,8 @@ from typing import Any, Final
 import orjson
 
 from studio.backends.stores import Stores
-from studio.errors import BadKey, FileMissing
+from studio.domain.versions import SERVING_SAMPLE, ModelVersion
+from studio.errors import BadKey, FileMissing, NotFound
 from studio.versions.service.reading import folder_of
 
 BACKGROUND: Final = "background.json"
@@ -47,3 +48,16 @@ def _read_example(stores: Stores, name: str, number: int) -> list[dict[str, Any]
     if not isinstance(content, dict) or not {"columns", "data"} <= content.keys():
         return []
     return [dict(zip(content["columns"], row, strict=False)) for row in content["data"]]
+
+
+def find_sample(stores: Stores, version: ModelVersion) -> str | None:
+    """Address of a Parquet file of rows that a version was trained on, to compare other forms of it with.
+
+    None where it was not trained here, or its MLflow run is gone; the file may be gone too.
+    """
+    if version.mlflow_run_id is None or version.is_external:
+        return None
+    try:
+        return stores.runs.artifact_address(version.mlflow_run_id, SERVING_SAMPLE)
+    except NotFound:
+        return None
