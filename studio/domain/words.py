@@ -77,7 +77,9 @@ def wanted_words(typed: str) -> list[Word]:
 
 def fold(text: str) -> str:
     """A text without regard to case, accents and the ways to write the same character."""
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    plain = unicodedata.normalize(
+        "NFKD", unicodedata.normalize("NFKD", text).upper().casefold()
+    )  # of the dotless i too
     return unicodedata.normalize("NFC", ACCENTS.sub("", plain))
 
 

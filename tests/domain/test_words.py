@@ -1,5 +1,7 @@
 """What a text can be found by, and what typed words look for."""
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +74,14 @@ def test_what_does_not(text, typed):
 def test_every_text_is_found_by_itself(text):
     assert is_found(text, text)
     assert is_found(text, text.upper())
+
+
+def test_every_character_is_found_by_its_other_case():
+    for code in range(sys.maxunicode + 1):
+        character = chr(code)
+        for other in (character.upper(), character.lower(), character.title()):
+            if other != character and not 0xD800 <= code < 0xE000:
+                assert is_found(character, other), f"U+{code:04X}"
 
 
 @given(TEXTS)
