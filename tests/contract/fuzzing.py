@@ -22,10 +22,12 @@ from tests.contract.published import promises
 
 WITH_IDS = {"coverage", "fuzzing"}  # phases that do not get their ids from earlier answers
 SENT_EVERY = 4  # an If-Match made up out of nothing stops all but one in so many calls
-# Faults the document does not tell: of what is there, of two fields' sum, of pandas' frequencies, of MLflow's tags, of
-# very long texts.
+# Faults the document does not tell: of what is there, of two fields' sum, of a strategy's share, of rows in two forms
+# and parameters that no model takes, of pandas' frequencies, of MLflow's tags, of very long texts.
 BEYOND_A_SCHEMA = re.compile(
-    r"/service_account|/timezone|/source/query|.*/search/metric|.*/validation/test_size|.*/frequency|/tags/.*", re.S
+    r"/service_account|/timezone|/source/query|.*/search/metric|.*/validation/test_size|.*/frequency|/tags/.*"
+    r"|/traffic_percent|/params/.*|/inputs|/instances|/dataframe_records|/dataframe_split",
+    re.S,
 )
 SHAPE = {"validation_failed", "malformed_body", "invalid_idempotency_key"}
 ACCEPTED = ["2xx", "3xx", "401", "403", "404", "409", "412", "422", "429"]  # which codes, the contract says
