@@ -1,5 +1,6 @@
 """JSON of predictions."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -78,12 +79,20 @@ class PredictBody(Schema):
         """The document as it is, once its shape was found to be right."""
         faults = find_shape_faults(data)
         if faults:
-            raise ValidationError({_top_of(pointer): [message] for pointer, message in faults})
+            raise ValidationError(_nested(faults))
         return data
 
 
-def _top_of(pointer: str) -> str:
-    return pointer[1:].replace("~1", "/").replace("~0", "~") or "_schema"
+def _nested(faults: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Faults by JSON pointer as marshmallow has them: messages in dictionaries by name."""
+    messages: dict[str, Any] = {}
+    for pointer, message in faults:
+        *path, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]] or ["_schema"]
+        place = messages
+        for part in path:
+            place = place.setdefault(part, {})
+        place.setdefault(last, []).append(message)
+    return messages
 
 
 class ScoresOut(Schema):

@@ -147,6 +147,17 @@ def test_a_wrong_body_is_refused(ask, body, pointer):
     assert answer.json["errors"][0]["pointer"] == pointer
 
 
+def test_faults_of_rows_to_predict_are_told_by_pointers(client, headers, model):
+    wrong = {"inputs": [{}], "instances": [], "a/b": 1, "params": {"c~d/e": 1, "f": {}}}
+    answer = client.post(f"/api/v1/models/{model.id}/predict", json=wrong, headers=headers())
+    assert (answer.status_code, answer.json["code"]) == (422, "validation_failed")
+    assert {fault["pointer"] for fault in answer.json["errors"]} == {
+        "/inputs", "/instances", "/a~1b", "/params/c~0d~1e", "/params/f"
+    }  # fmt: skip
+    answer = client.post(f"/api/v1/models/{model.id}/predict", json=[1], headers=headers())
+    assert [fault["pointer"] for fault in answer.json["errors"]] == [""]
+
+
 def test_without_a_worker_the_service_is_unavailable(config, add, promote, ask, monkeypatch):
     monkeypatch.setattr("studio.backends.serving.local_hosts.CONTROL_TIMEOUT_S", 0.1)
     add(classifier())
