@@ -1,15 +1,18 @@
 """What a host predicted is written down before it answers, whatever ends it afterwards."""
 
-import multiprocessing
 import os
 import resource
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from studio.backends.serving import prediction_log
 from studio.backends.serving.prediction_log import PredictionLog, finished_segments, read_segment
 
+ROOT = Path(__file__).resolve().parents[2]
 ABOUT = {"deployment_id": "dep-1", "version_id": "ver-001"}
 
 
@@ -47,28 +50,27 @@ def test_a_segment_is_left_when_it_is_old_or_long(tmp_path, monkeypatch):
     assert contents(tmp_path) == [(ABOUT, ["prd-1"]), (ABOUT, ["prd-2"])]
 
 
-def write_and_die(folder, told):
-    log = PredictionLog(folder, "host", ABOUT)
-    number = 0
-    while True:
-        log.append([line(number), line(number + 1)])
-        told.send(number + 1)
-        number += 2
+WRITER = """
+import pathlib, sys
+from studio.backends.serving.prediction_log import PredictionLog
+from tests.backends.test_prediction_log import ABOUT, line
+log, number = PredictionLog(pathlib.Path(sys.argv[1]), "host", ABOUT), 0
+while True:
+    log.append([line(number), line(number + 1)])
+    print(number + 1, flush=True)
+    number += 2
+"""
 
 
 def test_what_was_written_outlives_its_writer(tmp_path):
-    context = multiprocessing.get_context("fork")
-    for _ in range(5):
-        heard, told = context.Pipe(duplex=False)
-        writer = context.Process(target=write_and_die, args=(tmp_path, told))
-        writer.start()
-        last = 0
-        while last < 500:
-            last = heard.recv()
-        os.kill(writer.pid, signal.SIGKILL)
-        writer.join()
-        while heard.poll():
-            last = heard.recv()
+    for _ in range(3):
+        command = [sys.executable, "-c", WRITER, str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as writer:
+            last = 0
+            while last < 500:
+                last = int(writer.stdout.readline())
+            writer.kill()
+            last = max([last, *(int(told) for told in writer.stdout.read().split("\n")[:-1])])
         [(about, ids)] = contents(tmp_path)
         assert about == ABOUT
         assert ids[: last + 1] == [f"prd-{number}" for number in range(last + 1)]
