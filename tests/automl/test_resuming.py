@@ -14,6 +14,7 @@ from studio.automl.search import search
 from tests.automl.conftest import Recorder
 from tests.automl.test_search import MESSY, TOY, toy_table
 
+pytestmark = pytest.mark.slow  # searches in processes of their own, again and again
 MOST_STARTS = 60
 QUICK = dataclasses.replace(MESSY, hyperparameters={"n_estimators": 12})
 
