@@ -1,6 +1,7 @@
 """A search killed at any moment goes on where it was, and finds what one that was never killed does."""
 
 import dataclasses
+import multiprocessing
 import os
 import pickle
 import signal
@@ -10,11 +11,13 @@ import time
 import numpy as np
 import pytest
 
+from studio.automl.result import SearchResult
 from studio.automl.search import search
 from tests.automl.conftest import Recorder
 from tests.automl.test_search import MESSY, TOY, toy_table
 
 pytestmark = pytest.mark.slow  # searches in processes of their own, again and again
+NEW_INTERPRETER = multiprocessing.get_context("spawn")
 MOST_STARTS = 60
 QUICK = dataclasses.replace(MESSY, hyperparameters={"n_estimators": 12})
 
@@ -42,22 +45,65 @@ class Doomed(Recorder):
         timer.start()
 
 
-def search_in_child(frame, plan, folder, observer):
-    """Whether the search came to its end; what it found, but for the model, then lies in the folder.
+class DoomedAtStage(Recorder):
+    """Kills its process where a message names the stage."""
 
-    To load a model here would leave a pool of threads behind that the next child could not use.
+    def __init__(self, stage):
+        super().__init__()
+        self.stage = stage
+
+    def log(self, level, message, **facts):
+        if self.stage in message:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def phase(self, phase, fraction, message):
+        self.log("", message)
+
+
+class DoomedInTrial(Recorder):
+    """Kills its process while trial 1 is under way."""
+
+    def phase(self, phase, fraction, message):
+        super().phase(phase, fraction, message)
+        if sum(told.startswith("trial 1 ") for _, _, told in self.phases) == 2:  # it was under way at the second
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a search in a process of its own came to.
+
+    Attributes:
+        told: Numbers of the trials its observer heard of.
+        result: Its result, but for the model.
+        took_s: Seconds from its call to its return.
     """
-    child = os.fork()
-    if child == 0:
-        try:
-            result = search(frame, plan, observer=observer, work_folder=folder)
-            told = [trial.number for trial in observer.trials]
-            (folder / "told.pkl").write_bytes(pickle.dumps((told, dataclasses.replace(result, estimator=None))))
-        finally:
-            os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    assert os.WIFSIGNALED(status) or (folder / "told.pkl").exists()
-    return not os.WIFSIGNALED(status)
+
+    told: list
+    result: SearchResult
+    took_s: float
+
+
+def search_and_keep(frame, plan, folder, observer, choices):
+    started = time.monotonic()
+    result = search(frame, plan, observer=observer, work_folder=folder, **choices)
+    took_s = time.monotonic() - started
+    told = [trial.number for trial in observer.trials]
+    found = Found(told, dataclasses.replace(result, estimator=None), took_s)
+    (folder / "found.pkl").write_bytes(pickle.dumps(found))
+
+
+def search_in_child(frame, plan, folder, observer, **choices):
+    """What the search found, None where its process was killed.
+
+    A new interpreter each time: a fork of this one would hang where a booster's threads ran here before.
+    """
+    folder.mkdir(exist_ok=True)
+    child = NEW_INTERPRETER.Process(target=search_and_keep, args=(frame, plan, folder, observer, choices))
+    child.start()
+    child.join()
+    assert child.exitcode in (0, -signal.SIGKILL)
+    return pickle.loads((folder / "found.pkl").read_bytes()) if child.exitcode == 0 else None
 
 
 def facts_of(result):
@@ -66,18 +112,16 @@ def facts_of(result):
 
 def test_killed_at_random_moments_it_finds_the_same(messy, tmp_path):
     plan = dataclasses.replace(QUICK, max_trials=9)
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    whole.mkdir(), cut.mkdir()
-    started = time.monotonic()
-    assert search_in_child(messy, plan, whole, Recorder())
-    usual_s = time.monotonic() - started
+    whole = search_in_child(messy, plan, tmp_path / "whole", Recorder())
     rng = np.random.default_rng(5)
     starts = 1
-    while not search_in_child(messy, plan, cut, Doomed(9, rng.uniform(0.0, usual_s * starts / 6))):
+    while True:
+        doomed = Doomed(9, rng.uniform(0.0, whole.took_s * starts / 6))
+        if cut := search_in_child(messy, plan, tmp_path / "cut", doomed):
+            break
         starts += 1
         assert starts < MOST_STARTS
-    _, wanted = pickle.loads((whole / "told.pkl").read_bytes())
-    _, found = pickle.loads((cut / "told.pkl").read_bytes())
+    wanted, found = whole.result, cut.result
     assert starts > 1
     assert facts_of(found) == facts_of(wanted)
     assert (found.algorithm, found.hyperparameters, found.score) == (
@@ -90,46 +134,30 @@ def test_killed_at_random_moments_it_finds_the_same(messy, tmp_path):
 
 @pytest.mark.parametrize("stage", ["draws of the folds", "the ensemble", "evaluating", "explaining"])
 def test_killed_after_its_trials_it_tries_none_again(messy, tmp_path, stage):
-    class Killed(Recorder):
-        def log(self, level, message, **facts):
-            if stage in message:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        def phase(self, phase, fraction, message):
-            self.log("", message)
-
     is_explained = stage == "explaining"
     plan = dataclasses.replace(QUICK, max_trials=9, compute_shap=is_explained, ensemble=not is_explained)
-    if search_in_child(messy, plan, tmp_path, Killed()):
+    if search_in_child(messy, plan, tmp_path, DoomedAtStage(stage)):
         assert stage == "the ensemble"  # where one alone is better there is none
         return
-    assert search_in_child(messy, plan, tmp_path, Recorder())
-    told, result = pickle.loads((tmp_path / "told.pkl").read_bytes())
-    assert told == []
-    assert len([trial for trial in result.candidates if trial.algorithm == "lightgbm"]) == 9
+    found = search_in_child(messy, plan, tmp_path, Recorder())
+    assert found.told == []
+    assert len([trial for trial in found.result.candidates if trial.algorithm == "lightgbm"]) == 9
 
 
-def test_a_trial_that_its_run_was_cut_off_in_twice_is_given_up(toy_family, recorder, tmp_path):
-    class Killed(Recorder):
-        def phase(self, phase, fraction, message):
-            super().phase(phase, fraction, message)
-            if sum(told.startswith("trial 1 ") for _, _, told in self.phases) == 2:  # it was under way at the second
-                os.kill(os.getpid(), signal.SIGKILL)
-
+def test_a_trial_that_its_run_was_cut_off_in_twice_is_given_up(toy_family, tmp_path):
     plan = dataclasses.replace(TOY, max_trials=3, hyperparameters={"mood": "steady", "pause_s": 2.5})
     for _ in range(2):
-        assert not search_in_child(toy_table(), plan, tmp_path, Killed())
-    result = search(toy_table(), plan, observer=recorder, work_folder=tmp_path)
-    assert [trial.number for trial in recorder.trials] == [2]
-    assert [trial.state for trial in result.candidates[:3]] == ["complete", "failed", "complete"]
-    assert "twice" in result.candidates[1].message
+        assert not search_in_child(toy_table(), plan, tmp_path, DoomedInTrial())
+    found = search_in_child(toy_table(), plan, tmp_path, Recorder())
+    assert found.told == [2]
+    assert [trial.state for trial in found.result.candidates[:3]] == ["complete", "failed", "complete"]
+    assert "twice" in found.result.candidates[1].message
 
 
-def test_a_last_resort_in_time_changes_nothing_of_what_is_tried(messy, recorder, tmp_path):
+def test_a_last_resort_in_time_changes_nothing_of_what_is_tried(messy, tmp_path):
     plan = dataclasses.replace(QUICK, max_trials=6)
     found = []
     for name, deadline in (("free", None), ("late", time.monotonic() + 3600)):
-        (tmp_path / name).mkdir()
-        found.append(search(messy, plan, observer=recorder, work_folder=tmp_path / name, deadline=deadline))
+        found.append(search_in_child(messy, plan, tmp_path / name, Recorder(), deadline=deadline).result)
     assert facts_of(found[0]) == facts_of(found[1])
     assert found[0].metrics == found[1].metrics
