@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -40,6 +40,18 @@ class Tracking:
     runs: Callable[[str], Runs]
 
 
+class OpenStores(Protocol):
+    """Opens stores in a transaction of their own, always for the same actor."""
+
+    def __call__(self, *, write: bool) -> AbstractContextManager["Stores"]: ...
+
+
+class OpenFor(Protocol):
+    """Opens stores for an actor in a transaction of their own."""
+
+    def __call__(self, actor: Actor, *, write: bool) -> AbstractContextManager["Stores"]: ...
+
+
 @dataclass
 class Stores:
     """The open stores of one request, or of one step of a job.
@@ -65,7 +77,7 @@ class Stores:
     tracking: Tracking
     config: Config
     clock: Clock
-    open_apart: Callable[..., AbstractContextManager["Stores"]]
+    open_apart: OpenStores
     note: Note | None = field(default=None, init=False)
 
     @property

@@ -1,28 +1,20 @@
 """What the worker does for datasets: removes deleted ones, and uploads whose process died."""
 
 import logging
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from studio.backends.files.work_folder import sweep_work_folders
-from studio.backends.stores import Stores
+from studio.backends.stores import OpenFor
 from studio.datasets import service
 from studio.db.session import Database
-from studio.domain.actors import Actor, system_actor
+from studio.domain.actors import system_actor
 from studio.errors import BackendDown
 
 SILENT_FOR = timedelta(minutes=10)  # longest pause in the writing of one file
 
 logger = logging.getLogger(__name__)
-
-
-class OpenFor(Protocol):
-    """Opens stores on behalf of an actor."""
-
-    def __call__(self, actor: Actor, *, write: bool) -> AbstractContextManager[Stores]: ...
 
 
 def sweep_incomplete(database: Database, open_stores: OpenFor, data_folder: Path) -> int:

@@ -3,14 +3,13 @@
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flask import Flask, current_app, g, request
 from werkzeug.wsgi import get_path_info
 
-from studio.backends.stores import Note, Stores
+from studio.backends.stores import Note, OpenFor, Stores
 from studio.domain.actors import Actor
 from studio.domain.permissions import Access
 from studio.web.admissions import Admissions
@@ -53,12 +52,6 @@ class Context:
     origin: Origin
 
 
-class OpenStores(Protocol):
-    """Opens stores for an actor in one transaction."""
-
-    def __call__(self, actor: Actor, *, write: bool) -> AbstractContextManager[Stores]: ...
-
-
 @dataclass(frozen=True)
 class Edge:
     """What the edge needs of the rooms, put together in ``studio/app.py``.
@@ -80,7 +73,7 @@ class Edge:
         admissions: Who was let through a moment ago.
     """
 
-    open_stores: OpenStores
+    open_stores: OpenFor
     identifier: Identifier
     limiter: CallLimiter
     sign_in_limiter: CallLimiter

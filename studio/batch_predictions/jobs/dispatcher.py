@@ -3,15 +3,13 @@
 import logging
 import shutil
 import time
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from sqlalchemy import select
 
 from studio.backends.execution.port import Executor, Handle
-from studio.backends.stores import Stores
+from studio.backends.stores import OpenFor
 from studio.batch_predictions.service.queue import (
     Claim,
     claim_batch,
@@ -26,7 +24,7 @@ from studio.clock import Clock
 from studio.config import Config
 from studio.datasets import service as datasets
 from studio.db.session import Database
-from studio.domain.actors import Actor, system_actor
+from studio.domain.actors import system_actor
 from studio.domain.batch_jobs import BatchStatus
 from studio.domain.identifiers import is_id
 from studio.errors import BatchNotFound
@@ -35,12 +33,6 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 1
 RENEW_EVERY_S = 1.0
-
-
-class OpenFor(Protocol):
-    """Opens stores on behalf of an actor."""
-
-    def __call__(self, actor: Actor, *, write: bool) -> AbstractContextManager[Stores]: ...
 
 
 @dataclass

@@ -3,9 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +11,7 @@ import pyarrow.parquet as pq
 from studio.backends.files.port import StoredFile
 from studio.backends.mlflow.loading import DEPLOYED_LOADER
 from studio.backends.serving.port import Answer
-from studio.backends.stores import Stores
+from studio.backends.stores import OpenStores
 from studio.batch_predictions.jobs.chunks import predict_chunk
 from studio.batch_predictions.jobs.parts import Parts
 from studio.batch_predictions.service.queue import complete_batch, fail_batch, note_progress
@@ -32,12 +30,6 @@ TELL_EVERY_S = 1.0
 ASK_TIMEOUT_S = 300.0  # of one chunk: models may be slow, and nobody waits at the other end
 PATIENCE_S = 600.0  # with a host that has too much to do or cannot be started
 PAUSE_S = 2.0
-
-
-class OpenStores(Protocol):
-    """Opens stores of the job's organization."""
-
-    def __call__(self, *, write: bool) -> AbstractContextManager[Stores]: ...
 
 
 def predict_dataset(open_stores: OpenStores, batch_id: str, work_folder: Path) -> None:

@@ -1,22 +1,18 @@
 """Removes what is left of deleted datasets, and of uploads that came to no end."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from studio.backends.stores import Stores
+from studio.backends.stores import OpenStores, Stores
 from studio.datasets.service.uploaders import is_gone
 from studio.datasets.tables import DatasetRow
 from studio.domain.datasets import folder_of
 
 # Signs of life come every minute; a store that does not answer is waited for longer than that.
 SILENT_FOR = timedelta(minutes=10)
-
-OpenApart = Callable[..., AbstractContextManager[Stores]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ def give_up(stores: Stores, dataset_id: str, uploader: str | None) -> bool:
     return bool(stores.db.execute(statement.returning(DatasetRow.id)).first())
 
 
-def remove_rest(open_apart: OpenApart, dataset_id: str) -> None:
+def remove_rest(open_apart: OpenStores, dataset_id: str) -> None:
     """Remove the files of a dataset that nobody uploads or reads, and then its row; safe to repeat.
 
     Args:

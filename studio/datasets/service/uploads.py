@@ -12,10 +12,10 @@ from sqlalchemy import update
 
 from studio.backends.files.work_folder import work_folder
 from studio.backends.sources.sources import SourceRequest, open_source
-from studio.backends.stores import Stores
+from studio.backends.stores import OpenStores, Stores
 from studio.datasets.service.catalogue import get_dataset
 from studio.datasets.service.reading_apart import read_table
-from studio.datasets.service.removal import OpenApart, give_up, remove_rest
+from studio.datasets.service.removal import give_up, remove_rest
 from studio.datasets.service.uploaders import name_process
 from studio.datasets.tables import DatasetRow
 from studio.db.inserting import unused_id
@@ -155,7 +155,7 @@ def _complete(stores: Stores, dataset_id: str, uploader: str | None) -> None:
         raise BackendDown("The upload paused for so long that it was given up; try again.")
 
 
-def discard_upload(open_apart: OpenApart, dataset_id: str) -> None:
+def discard_upload(open_apart: OpenStores, dataset_id: str) -> None:
     """Leave nothing of an upload of this process whose transaction was rolled back; safe to repeat.
 
     What cannot be removed now, the worker removes.

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,12 +10,12 @@ from sqlalchemy import select
 
 from studio.backends.mlflow.loading import DEPLOYED_LOADER
 from studio.backends.serving.port import HostPhase, HostState, Wish
-from studio.backends.stores import Stores
+from studio.backends.stores import OpenFor
 from studio.clock import Clock
 from studio.db.session import Database
 from studio.deployments.service.routing import host_keys
 from studio.deployments.tables import DeploymentRow
-from studio.domain.actors import Actor, system_actor
+from studio.domain.actors import system_actor
 from studio.domain.deployments import ACTIVE, DeploymentStatus, Strategy
 from studio.domain.versions import VersionStatus, version_id_of, version_number_of
 from studio.errors import BadKey, FileMissing, NotFound, VersionNotReady
@@ -38,12 +37,6 @@ class Hosts(Protocol):
 
     @property
     def states(self) -> Mapping[str, HostState]: ...
-
-
-class OpenStores(Protocol):
-    """Opens stores for an actor in one transaction."""
-
-    def __call__(self, actor: Actor, *, write: bool) -> AbstractContextManager[Stores]: ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +71,7 @@ class Caretaker:
     def __init__(
         self,
         database: Database,
-        open_stores: OpenStores,
+        open_stores: OpenFor,
         hosts: Hosts,
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,

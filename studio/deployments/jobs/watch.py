@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from studio.audit import service as audit
+from studio.backends.stores import OpenFor
 from studio.clock import Clock, format_time
 from studio.db.session import Database
-from studio.deployments.jobs.caretaker import OpenStores
 from studio.deployments.service.counting import JUDGED_OVER, find_excess, forget_counts, read_figures
 from studio.deployments.service.rolling_back import rollback_deployment
 from studio.deployments.service.rows import find_row
@@ -27,7 +27,7 @@ ACTION = "model.deployment_rolled_back"
 class Watch:
     """Judges the deployments that have limits, by what the processes of the API counted of the last five minutes."""
 
-    def __init__(self, database: Database, open_stores: OpenStores, clock: Clock) -> None:
+    def __init__(self, database: Database, open_stores: OpenFor, clock: Clock) -> None:
         """
         Args:
             database: Own tables.

@@ -1,11 +1,10 @@
 """Takes a table in and trains a model on it: all of it, or nothing."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import IO, Any, TypeVar
 
-from studio.backends.stores import Note, Stores
+from studio.backends.stores import Note, OpenStores, Stores
 from studio.datasets import service as datasets
 from studio.domain.datasets import Dataset
 from studio.domain.model_config import merge_layers
@@ -23,7 +22,6 @@ UNNAMED = "train-from-parquet"
 UPLOADING, MAKING = Needs.parse("dataset:write"), Needs.parse("model:write")
 
 T = TypeVar("T")
-OpenStores = Callable[..., AbstractContextManager[Stores]]
 
 
 @dataclass(frozen=True)

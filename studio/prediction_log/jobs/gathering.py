@@ -6,8 +6,6 @@ and the segment stays until both are there.
 
 import logging
 import tempfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from studio.backends.serving.prediction_log import finished_segments, read_segment
-from studio.backends.stores import Stores
+from studio.backends.stores import OpenFor, Stores
 from studio.domain.actors import system_actor
 from studio.domain.versions import version_number_of
 from studio.errors import ModelNotFound
@@ -28,10 +26,8 @@ logger = logging.getLogger(__name__)
 
 UNREADABLE = ".unreadable"
 
-OpenStores = Callable[..., AbstractContextManager[Stores]]
 
-
-def gather_segments(open_stores: OpenStores, folder: Path) -> int:
+def gather_segments(open_stores: OpenFor, folder: Path) -> int:
     """Gather all segments that are finished; one that cannot be gathered stays and harms no other.
 
     Args:
@@ -53,7 +49,7 @@ def gather_segments(open_stores: OpenStores, folder: Path) -> int:
     return gathered
 
 
-def _gather(open_stores: OpenStores, path: Path) -> int:
+def _gather(open_stores: OpenFor, path: Path) -> int:
     about, lines = read_segment(path)
     found = list(lines)
     if about is None or not found:

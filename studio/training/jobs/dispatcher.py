@@ -4,18 +4,17 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from studio.backends.execution.port import Executor, Handle
 from studio.backends.mlflow.runs import RunEnd
-from studio.backends.stores import Stores
+from studio.backends.stores import OpenFor, Stores
 from studio.clock import Clock
 from studio.config import Config
 from studio.db.session import Database
-from studio.domain.actors import Actor, system_actor
+from studio.domain.actors import system_actor
 from studio.domain.identifiers import is_run_id
 from studio.domain.run_records import Failure, TrainingRun
 from studio.domain.runs import RunStatus
@@ -42,12 +41,6 @@ OVERRUN_S = 15.0
 def runs_folder(data_folder: Path) -> Path:
     """Where the work folders of a worker's runs are, each named like its run."""
     return data_folder / "runs"
-
-
-class OpenFor(Protocol):
-    """Opens stores on behalf of an actor."""
-
-    def __call__(self, actor: Actor, *, write: bool) -> AbstractContextManager[Stores]: ...
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 import time
 
+from studio.backends.stores import OpenStores
 from studio.errors import BackendDown
-from studio.training.jobs.reporter import OpenStores
 from studio.training.service.pauses import is_asked_to_pause
 
 LOOK_EVERY_S = 0.5

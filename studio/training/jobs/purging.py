@@ -10,11 +10,11 @@ from pathlib import Path
 
 from sqlalchemy import delete, select
 
-from studio.backends.stores import Stores
+from studio.backends.stores import OpenFor, Stores
 from studio.db.session import Database
 from studio.domain.actors import system_actor
 from studio.models import service as models
-from studio.training.jobs.dispatcher import OpenFor, runs_folder
+from studio.training.jobs.dispatcher import runs_folder
 from studio.training.tables import RunEventRow, RunRow
 
 logger = logging.getLogger(__name__)

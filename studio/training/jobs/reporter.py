@@ -9,13 +9,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 from studio.automl.result import Trial, TrialState
 from studio.backends.mlflow.run_values import MetricPoint
 from studio.backends.mlflow.runs import Trial as TrackedTrial
-from studio.backends.stores import Stores
+from studio.backends.stores import OpenStores
 from studio.domain.runs import EventType, Phase, RunStatus
 from studio.errors import BackendDown
 from studio.training.service.events import append_events
@@ -34,7 +33,6 @@ SHARES = {  # of a run's whole work, by phase: how far the bar goes
 }
 PHASES = tuple(Phase)
 
-OpenStores = Callable[..., AbstractContextManager[Stores]]
 Message = tuple[EventType, Mapping[str, Any]]
 
 

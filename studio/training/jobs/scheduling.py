@@ -2,10 +2,10 @@
 
 import logging
 
+from studio.backends.stores import OpenFor
 from studio.clock import Clock
 from studio.db.session import Database
 from studio.domain.actors import system_actor
-from studio.training.jobs.dispatcher import OpenFor
 from studio.training.service.schedules import DueSchedule, list_due, start_due
 
 logger = logging.getLogger(__name__)

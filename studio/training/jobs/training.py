@@ -19,7 +19,7 @@ import pandas as pd
 from studio.automl.result import SearchResult
 from studio.automl.search import search
 from studio.backends.mlflow.run_values import MetricPoint
-from studio.backends.stores import Stores
+from studio.backends.stores import OpenStores, Stores
 from studio.config import Config
 from studio.datasets import service as datasets
 from studio.domain.datasets import Dataset
@@ -38,7 +38,7 @@ from studio.training.jobs.exporting import export_model
 from studio.training.jobs.onnx_export import OnnxExport, reserve_s
 from studio.training.jobs.pausing import PauseWish
 from studio.training.jobs.plans import SHARE_FOR_SEARCH, memory_cap_mb, plan_of, threads_per_run
-from studio.training.jobs.reporter import OpenStores, Reporter
+from studio.training.jobs.reporter import Reporter
 from studio.training.service.events import append_events, read_events
 from studio.training.service.outcomes import complete_run, fail_run
 from studio.training.service.pauses import settle_pause

@@ -11,14 +11,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, MutableMapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Any
 
 import orjson
 
-from studio.backends.stores import Stores
+from studio.backends.stores import OpenFor
 from studio.clock import format_time
 from studio.domain.actors import system_actor
 from studio.errors import BackendDown
@@ -33,8 +32,6 @@ PAGE = 500
 KEPT = 2000  # more than a listener may be behind
 
 HUB = "studio_run_hub"
-
-OpenStores = Callable[..., AbstractContextManager[Stores]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class FollowedRun:
 class RunHub:
     """Reads new messages of followed runs on one thread, which lives while somebody listens."""
 
-    def __init__(self, open_stores: OpenStores) -> None:
+    def __init__(self, open_stores: OpenFor) -> None:
         """
         Args:
             open_stores: Opens stores for an actor; give ``write``.
@@ -177,7 +174,7 @@ class RunHub:
                     wake()
 
 
-def shared_hub(extensions: MutableMapping[str, Any], open_stores: OpenStores) -> RunHub:
+def shared_hub(extensions: MutableMapping[str, Any], open_stores: OpenFor) -> RunHub:
     """The one that follows runs for all sockets of an application in this process, made at the first call.
 
     Args:
