@@ -38,15 +38,6 @@ UNMARKED = [
 ]
 
 
-@pytest.fixture
-def ask(client, headers):
-    def ask(path=LOG, accept="application/json", **query):
-        return client.get(path, query_string=query, headers={**headers(), "Accept": accept})
-
-    ask()  # a caller's first call makes a member, which is an entry too
-    return ask
-
-
 @pytest.mark.parametrize(("change", "unreadable"), [*MARKED, *((change, None) for change in UNMARKED)])
 def test_a_tampered_entry_is_listed_marked_and_found(ask, open_stores, change, unreadable):
     with open_stores() as stores:

@@ -17,15 +17,6 @@ LOG = "/api/v1/models/audit-logs"
 MANY = service.BATCH + 5  # more than are read from the database at once
 
 
-@pytest.fixture
-def ask(client, headers):
-    def ask(path=LOG, accept="application/json", **query):
-        return client.get(path, query_string=query, headers={**headers(), "Accept": accept})
-
-    ask()  # a caller's first call makes a member, which is an entry too
-    return ask
-
-
 def test_entries_outlive_their_model(ask, client, headers, open_stores):
     with open_stores() as stores:
         model = make_model(stores)

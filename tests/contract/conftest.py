@@ -34,6 +34,18 @@ def place(request, tmp_path_factory):
             yield place
 
 
+@pytest.fixture(scope="module")
+def ids(place):
+    """Ids that any operation's path may name."""
+    return {**place.make_ids(), "token": "bm90aGluZw.c2lnbmF0dXJl"}
+
+
+@pytest.fixture(scope="module")
+def document(place):
+    """The OpenAPI document."""
+    return place.app.test_client().get("/api/v1/openapi.json").json
+
+
 def make_databases(request, folder):
     """Addresses of the own tables and of MLflow's, both empty."""
     if request.param == "sqlite":

@@ -33,11 +33,6 @@ class Done:
 
 
 @pytest.fixture(scope="module")
-def document(place):
-    return place.app.test_client().get("/api/v1/openapi.json").json
-
-
-@pytest.fixture(scope="module")
 def done(place):
     """Makes each call once, for all tests that look at it."""
     made = {}

@@ -2,7 +2,6 @@
 
 import io
 
-import pytest
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
@@ -37,17 +36,6 @@ AROUND = {
     ("schedule.set", "/drift_threshold", None): {"trigger": "drift"},
 }
 SUMMED = {"test_size": "validation_size", "validation_size": "test_size"}  # together they stay below 1
-
-
-@pytest.fixture(scope="module")
-def ids(place):
-    """Ids that any operation's path may name."""
-    return {**place.make_ids(), "token": "bm90aGluZw.c2lnbmF0dXJl"}
-
-
-@pytest.fixture(scope="module")
-def document(place):
-    return place.app.test_client().get("/api/v1/openapi.json").json
 
 
 @each(lambda promise: promise.takes_body)

@@ -22,11 +22,6 @@ def has_example(promise):
 each_example = each(has_example, marks=lambda promise: [pytest.mark.slow] if promise.id in NEEDS_TRAINING else [])
 
 
-@pytest.fixture(scope="module")
-def document(place):
-    return place.app.test_client().get("/api/v1/openapi.json").json
-
-
 def content_of(document, promise):
     return document["paths"][promise.path][promise.method.lower()]["requestBody"]["content"]["application/json"]
 

@@ -3,7 +3,6 @@
 import re
 
 import jsonschema_rs
-import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from tests.contract.documented import faults_of, parameters_of, resolve, response_of
@@ -25,11 +24,6 @@ SHARED_CODES = {
     "service_unavailable",
 }
 HEADERS_OF = {401: {"WWW-Authenticate"}, 409: {"Retry-After"}, 429: {"Retry-After"}, 503: {"Retry-After"}}
-
-
-@pytest.fixture(scope="module")
-def document(place):
-    return place.app.test_client().get("/api/v1/openapi.json").json
 
 
 def operations_of(document):

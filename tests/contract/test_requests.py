@@ -35,17 +35,6 @@ def answers_body(promise):
     return promise.success != 204
 
 
-@pytest.fixture(scope="module")
-def ids(place):
-    """Ids that any operation's path may name."""
-    return {**place.make_ids(), "token": "bm90aGluZw.c2lnbmF0dXJl"}
-
-
-@pytest.fixture(scope="module")
-def document(place):
-    return place.app.test_client().get("/api/v1/openapi.json").json
-
-
 @each(answers_body)
 def test_an_answer_nobody_can_give_is_not_acceptable(place, ids, promise):
     headers = {**place.admin(), "Accept": "application/x-nothing"}

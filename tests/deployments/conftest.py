@@ -9,7 +9,7 @@ import pytest
 
 from studio.domain.tasks import TaskType
 from tests.factories import make_model
-from tests.versions.factories import add_model_version, classifier
+from tests.versions.factories import add_version, make_loading_model
 
 PATIENCE_S = 60
 
@@ -97,16 +97,24 @@ def tending(tend):
 
 
 @pytest.fixture
-def served_model(open_stores):
-    """A model with a promoted version that loads."""
+def model(open_stores):
+    """A model with two versions that nobody will load, the first of which is promoted."""
     from studio.versions import service as versions
 
     with open_stores() as stores:
         model = make_model(stores)
+    for _ in range(2):
+        with open_stores() as stores:
+            add_version(stores, model)
     with open_stores() as stores:
-        add_model_version(stores, model, classifier())
         versions.promote_version(stores, model.id, "ver-001")
     return model
+
+
+@pytest.fixture
+def served_model(open_stores):
+    """A model with a promoted version that loads."""
+    return make_loading_model(open_stores)
 
 
 @pytest.fixture

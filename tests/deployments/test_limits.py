@@ -15,25 +15,9 @@ from studio.deployments.service.counting import Figures, add_counts, find_excess
 from studio.deployments.tables import DeploymentCountRow, DeploymentRow
 from studio.domain.deployments import AutoRollback, Strategy
 from studio.training import service as training
-from studio.versions import service as versions
 from tests.deployments.factories import deploy, look
-from tests.factories import make_model
-from tests.versions.factories import add_version
 
 pytestmark = pytest.mark.both_databases
-
-
-@pytest.fixture
-def model(open_stores):
-    """A model whose two versions nobody will load."""
-    with open_stores() as stores:
-        model = make_model(stores)
-    for _ in range(2):
-        with open_stores() as stores:
-            add_version(stores, model)
-    with open_stores() as stores:
-        versions.promote_version(stores, model.id, "ver-001")
-    return model
 
 
 @pytest.fixture

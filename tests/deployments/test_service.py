@@ -16,18 +16,11 @@ from tests.versions.factories import add_version
 pytestmark = pytest.mark.both_databases
 
 
-@pytest.fixture
-def model(open_stores):
-    """A model with two versions, the first of which is promoted."""
+@pytest.fixture(autouse=True)
+def worker(open_stores):
+    """A worker that lives."""
     with open_stores() as stores:
         training.beat(stores.db, "worker-1", now=stores.now())
-        model = make_model(stores)
-    for _ in range(2):
-        with open_stores() as stores:
-            add_version(stores, model)
-    with open_stores() as stores:
-        versions.promote_version(stores, model.id, "ver-001")
-    return model
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 PACKAGES = "python3.11,python3.11-venv,python3-pip,ca-certificates"
 MIRROR = "http://deb.debian.org/debian"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # with whatever this machine trusts beyond Debian's own
@@ -18,6 +20,12 @@ CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"  # with whatever this machin
 HANDED_ON = re.compile(r"(PIP|UV|SSL|HTTPS?|NO)_\w+|https?_proxy|no_proxy")
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 IGNORED = {"VOLUME", "EXPOSE"}
+BUILDS_IMAGES = [  # marks of a file whose tests do
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the root folder"),
+    pytest.mark.skipif(not shutil.which("debootstrap"), reason="debootstrap (Debian) is not installed"),
+]
 
 
 def make_base(folder: Path) -> None:

@@ -4,36 +4,16 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.end_to_end.test_up import Service
 from tests.factories import csv_of, parcels
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 README = Path(__file__).parents[2] / "README.md"
 MODELS = "/api/v1/models"
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    with tempfile.TemporaryDirectory(prefix="st-", dir="/tmp") as sockets:
-        service = Service(tmp_path_factory.mktemp("ci"), Path(sockets))
-        service.await_line("Model Studio is ready")
-        yield service
-        service.process.terminate()
-        service.process.wait(60)
-
-
-@pytest.fixture(scope="module")
-def api(service):
-    address, headers = f"http://127.0.0.1:{service.port}", {"Authorization": f"Bearer {service.token()}"}
-    with httpx.Client(base_url=address, headers=headers, timeout=120, trust_env=False) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

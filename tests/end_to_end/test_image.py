@@ -1,6 +1,5 @@
 """The container image: every step of the Dockerfile carried out in an empty Debian, and what comes of it used."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -10,18 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.end_to_end.image import Image, make_base
+from tests.end_to_end.image import BUILDS_IMAGES, Image, make_base
 from tests.services import free_ports
 
 ROOT = Path(__file__).parent.parent.parent
 WAIT_S = 240
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(1800),
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the root folder"),
-    pytest.mark.skipif(not shutil.which("debootstrap"), reason="debootstrap (Debian) is not installed"),
-]
+pytestmark = BUILDS_IMAGES
 
 
 @pytest.fixture(scope="module")

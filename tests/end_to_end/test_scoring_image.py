@@ -2,8 +2,6 @@
 
 import io
 import json
-import os
-import shutil
 import signal
 import subprocess
 import time
@@ -15,19 +13,14 @@ import httpx
 import psutil
 import pytest
 
-from tests.end_to_end.image import Image, make_base
+from tests.end_to_end.image import BUILDS_IMAGES, Image, make_base
 from tests.factories import make_model, parcels
 from tests.services import free_ports
 from tests.versions.factories import FEATURES, add_model_version, classifier
 
 WAIT_S = 240
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(1800),
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the root folder"),
-    pytest.mark.skipif(not shutil.which("debootstrap"), reason="debootstrap (Debian) is not installed"),
-]
+pytestmark = BUILDS_IMAGES
 
 
 @pytest.fixture

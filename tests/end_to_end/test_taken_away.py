@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 from importlib import metadata
@@ -19,7 +18,7 @@ import pandas as pd
 import pytest
 from packaging.requirements import Requirement
 
-from tests.end_to_end.test_up import WAIT_S, Service
+from tests.end_to_end.test_up import WAIT_S
 from tests.factories import csv_of, parcels
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -45,23 +44,6 @@ for place in range(len(rows)):  # one at a time, as the service was asked: produ
     found.append({"prediction": model.predict(row).tolist()[0], "probabilities": told})
 print(json.dumps(found))
 """
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    with tempfile.TemporaryDirectory(prefix="st-", dir="/tmp") as sockets:
-        service = Service(tmp_path_factory.mktemp("away"), Path(sockets))
-        service.await_line("Model Studio is ready")
-        yield service
-        service.process.terminate()
-        service.process.wait(60)
-
-
-@pytest.fixture(scope="module")
-def api(service):
-    address, headers = f"http://127.0.0.1:{service.port}", {"Authorization": f"Bearer {service.token()}"}
-    with httpx.Client(base_url=address, headers=headers, timeout=120, trust_env=False) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

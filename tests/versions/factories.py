@@ -12,7 +12,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from studio.domain.identifiers import new_run_id
 from studio.versions import service as versions
-from tests.factories import parcels
+from tests.factories import make_model, parcels
 
 FEATURES = ["distance_km", "weight_kg", "carrier", "is_fragile"]
 EMPTY_FOLDER = "mlflow-artifacts:/workspaces/acme/1/none"
@@ -79,6 +79,16 @@ def add_model_version(stores, model, estimator, **facts):
     return add_version(
         stores, model, run_id=run_id, mlflow_run_id=mlflow_run_id, source=saved.uri, digest=saved.digest, **facts
     )
+
+
+def make_loading_model(open_stores):
+    """A model whose version ``ver-001`` loads and is promoted."""
+    with open_stores() as stores:
+        model = make_model(stores)
+    with open_stores() as stores:
+        version = add_model_version(stores, model, classifier())
+        versions.promote_version(stores, model.id, version.id)
+    return model
 
 
 def example_of(frame):
