@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from studio.domain.json_pointers import escape
 from studio.errors import BadHyperparameter
 
 
@@ -176,5 +177,5 @@ def check_number_kinds(family: str, space: Space, params: Mapping[str, Any]) -> 
 
 def bad_hyperparameter(family: str, name: str, reason: str) -> BadHyperparameter:
     """The error that points at one hyperparameter of a configuration."""
-    pointer = "/config/hyperparameters/" + name.replace("~", "~0").replace("/", "~1")
+    pointer = f"/config/hyperparameters/{escape(name)}"
     return BadHyperparameter(f"{family} does not take {name}: {reason}.", fields=[(pointer, reason)])

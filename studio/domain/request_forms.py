@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from studio.domain.json_pointers import escape
+
 FORMS: Final = ("inputs", "instances", "dataframe_records", "dataframe_split")
 
 
@@ -16,11 +18,6 @@ def find_shape_faults(document: Any) -> list[tuple[str, str]]:
         told = "send one of them only" if forms else f"is required, or one of {', '.join(FORMS[1:])}"
         faults += [(f"/{form}", told) for form in forms or FORMS[:1]]
     return faults
-
-
-def escape(name: str) -> str:
-    """A name as part of a JSON pointer."""
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _faults_of_params(params: Any) -> list[tuple[str, str]]:

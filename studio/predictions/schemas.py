@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from studio.domain.json_pointers import split_pointer
 from studio.domain.request_forms import find_shape_faults
 from studio.web.fields import StrictInteger, Time
 
@@ -87,7 +88,7 @@ def _nested(faults: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Faults by JSON pointer as marshmallow has them: messages in dictionaries by name."""
     messages: dict[str, Any] = {}
     for pointer, message in faults:
-        *path, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]] or ["_schema"]
+        *path, last = split_pointer(pointer) or ["_schema"]
         place = messages
         for part in path:
             place = place.setdefault(part, {})

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from werkzeug.routing.exceptions import WebsocketMismatch
 
 from studio import errors
+from studio.domain.json_pointers import escape
 from studio.errors import StudioError
 from studio.web.context import current_actor, current_origin
 from studio.web.error_forms import in_other_words
@@ -128,7 +129,7 @@ def fields_of(error: ValidationError, *, as_pointers: bool) -> list[tuple[str, s
     found: list[tuple[str, str]] = []
     _collect(error.normalized_messages(), (), found)  # type: ignore[no-untyped-call]
     if as_pointers:
-        return [("".join(f"/{_escape(part)}" for part in path if part != "_schema"), text) for path, text in found]
+        return [("".join(f"/{escape(part)}" for part in path if part != "_schema"), text) for path, text in found]
     return [(str(path[0]) if path else "", text) for path, text in found]
 
 
@@ -154,10 +155,6 @@ def _plain(message: str) -> str:
         "Invalid input type.": "must be an object",
     }
     return known.get(message, message)
-
-
-def _escape(part: str) -> str:
-    return part.replace("~", "~0").replace("/", "~1")
 
 
 def _asks_for_socket() -> bool:

@@ -20,6 +20,7 @@ from studio.backends.mlflow.registry_json import model_json, version_json
 from studio.backends.mlflow.storage import ArtifactStorage
 from studio.backends.mlflow.version_sources import locate_source
 from studio.backends.mlflow.version_tags import STATUS, digest_tag, find_refused, tags_of, user_tags
+from studio.domain.json_pointers import escape
 from studio.domain.versions import ModelVersion, VersionStatus, version_id_of
 from studio.errors import FileMissing, InvalidInput, ModelNotFound, VersionNotFound
 
@@ -352,9 +353,5 @@ def _checked(tags: Mapping[str, str]) -> dict[str, str]:
     refused = find_refused(tags)
     if refused is not None:
         key, why = refused
-        raise InvalidInput(f"The tag {key!r} {why}.", fields=[(f"/tags/{_escaped(key)}", why)])
+        raise InvalidInput(f"The tag {key!r} {why}.", fields=[(f"/tags/{escape(key)}", why)])
     return dict(tags)
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")

@@ -6,6 +6,7 @@ from typing import Any
 from studio.automl.estimators import check_hyperparameters, known_algorithms
 from studio.automl.series_steps import BadFrequency, read_frequency
 from studio.domain.datasets import DatasetLink
+from studio.domain.json_pointers import escape
 from studio.domain.tasks import ModelType, TaskType
 from studio.errors import (
     BadHyperparameter,
@@ -134,7 +135,7 @@ def _check_arguments(hyperparameters: Mapping[str, Any], at: str) -> None:
     """A custom model's are handed to its program as arguments, each a text, a number or a boolean."""
     for name, value in hyperparameters.items():
         if value is None or isinstance(value, list | dict):
-            pointer = f"{at}/hyperparameters/" + name.replace("~", "~0").replace("/", "~1")
+            pointer = f"{at}/hyperparameters/{escape(name)}"
             reason = "must be a text, a number, true or false"
             raise BadHyperparameter(f"The hyperparameter {name!r} {reason}.", fields=[(pointer, reason)])
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from studio.domain.request_forms import FORMS, escape, find_shape_faults
+from studio.domain.json_pointers import escape
+from studio.domain.request_forms import FORMS, find_shape_faults
 from studio.errors import InvalidInput, TooLarge
 from studio.predictions.service.input_schema import Given, GivenColumns, GivenRows, Place
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from studio.backends.mlflow.loading import LOADER
 from studio.backends.stores import Stores
+from studio.domain.json_pointers import escape
 from studio.domain.model_records import ModelStatus
-from studio.domain.request_forms import escape
 from studio.errors import ModelNotReady, NoPromotedVersion, StudioError
 from studio.models import service as models
 from studio.predictions.service.asking import find_asked
