@@ -3,7 +3,6 @@
 import time
 from typing import Any
 
-import orjson
 from flask import Response
 from flask_smorest import Blueprint
 
@@ -18,8 +17,7 @@ from studio.inference_protocol.schemas import (
 from studio.version import VERSION
 from studio.web.context import Context
 from studio.web.endpoint import endpoint
-from studio.web.reading import seconds_of_reading
-from studio.web.stages import tell_stages
+from studio.web.stages import answer_in_stages
 
 bp = Blueprint("inference_protocol", __name__, url_prefix="/v2")
 
@@ -92,9 +90,4 @@ def infer_on_version(ctx: Context, body: dict[str, Any], model_id: str, version:
 
 def _infer(ctx: Context, body: dict[str, Any], model_id: str, version_id: str | None) -> Response:
     answer, found = service.infer(ctx.stores, model_id, body, version_id=version_id)
-    predicted = time.perf_counter()
-    response = Response(orjson.dumps(answer), mimetype="application/json")
-    stage_s = {**found.stage_s, "serialise": time.perf_counter() - predicted}
-    stage_s["parse"] += seconds_of_reading()
-    tell_stages(response, found.deployment_id, stage_s)
-    return response
+    return answer_in_stages(answer, found.deployment_id, found.stage_s, time.perf_counter())

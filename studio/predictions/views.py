@@ -3,7 +3,6 @@
 import time
 from typing import Any
 
-import orjson
 from flask import Response
 from flask_smorest import Blueprint
 
@@ -20,7 +19,7 @@ from studio.predictions.schemas import (
 from studio.web.context import Context
 from studio.web.endpoint import endpoint
 from studio.web.reading import FileBody, seconds_of_reading
-from studio.web.stages import tell_stages
+from studio.web.stages import answer_in_stages
 
 bp = Blueprint("predictions", __name__, url_prefix="/api/v1/models")
 
@@ -71,7 +70,8 @@ def predict_on_deployment(ctx: Context, body: Any, model_id: str, deployment_id:
 def score_rows(ctx: Context, body: Any, model_id: str) -> Response:
     """Predict rows in the words of MLflow's scoring server."""
     found = service.predict_rows(ctx.stores, model_id, lambda schema: _read(body, schema))
-    return _answer(found, {"predictions": found.predictions}, time.perf_counter())
+    predicted = time.perf_counter()
+    return answer_in_stages({"predictions": found.predictions}, found.deployment_id, found.stage_s, predicted)
 
 
 def _predict(ctx: Context, body: Any, model_id: str, deployment_id: str | None = None) -> Response:
@@ -89,16 +89,7 @@ def _predict(ctx: Context, body: Any, model_id: str, deployment_id: str | None =
     }
     if found.probabilities is None:
         del answer["probabilities"]
-    return _answer(found, answer, predicted)
-
-
-def _answer(found: service.Predicted, answer: dict[str, Any], predicted: float) -> Response:
-    """The JSON of an answer, with how long each stage took; ``predicted`` is when the last but one ended."""
-    response = Response(orjson.dumps(answer), mimetype="application/json")
-    stage_s = {**found.stage_s, "serialise": time.perf_counter() - predicted}
-    stage_s["parse"] += seconds_of_reading()
-    tell_stages(response, found.deployment_id, stage_s)
-    return response
+    return answer_in_stages(answer, found.deployment_id, found.stage_s, predicted)
 
 
 def _read(body: Any, schema: service.InputSchema) -> service.Given:
