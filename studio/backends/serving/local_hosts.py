@@ -158,12 +158,12 @@ class LocalHosts:
         key: str,
         loader: str,
         args: Mapping[str, Any],
-        rows: Sequence[Mapping[str, Any]],
+        rows: Sequence[dict[str, Any]],
         *,
         timeout_s: float,
     ) -> Answer:
         """Have a model predict; see ModelHosts."""
-        said = self._ask(_Wanted(key, loader, args), {"op": "predict", "rows": [dict(row) for row in rows]}, timeout_s)
+        said = self._ask(_Wanted(key, loader, args), {"op": "predict", "rows": list(rows)}, timeout_s)
         return Answer(said["predictions"], said["probabilities"], said["ms"])
 
     def explain(
@@ -171,14 +171,14 @@ class LocalHosts:
         key: str,
         loader: str,
         args: Mapping[str, Any],
-        rows: Sequence[Mapping[str, Any]],
+        rows: Sequence[dict[str, Any]],
         *,
         background: bytes,
         class_label: str | None,
         timeout_s: float,
     ) -> Explanations:
         """Have a model explain what it predicts; see ModelHosts."""
-        request: dict[str, Any] = {"op": "explain", "rows": [dict(row) for row in rows], "class_label": class_label}
+        request: dict[str, Any] = {"op": "explain", "rows": list(rows), "class_label": class_label}
         request["background"] = orjson.Fragment(background)
         said = self._ask(_Wanted(key, loader, args), request, timeout_s)
         return Explanations(said["explainer"], said["output"], [ExplainedRow(**row) for row in said["rows"]])
@@ -198,9 +198,9 @@ class LocalHosts:
             wanted.gone = host.pid
         raise BackendDown("The model host ended while it was asked.", retry_after_s=1)
 
-    def ask(self, keys: Sequence[str], rows: Sequence[Mapping[str, Any]], *, deadline: float) -> Answer:
+    def ask(self, keys: Sequence[str], rows: Sequence[dict[str, Any]], *, deadline: float) -> Answer:
         """Have a replica predict; see ModelHosts."""
-        request = _encode({"op": "predict", "rows": [dict(row) for row in rows], "deadline": deadline})
+        request = _encode({"op": "predict", "rows": list(rows), "deadline": deadline})
         links = self._links()
         key, host = self._choose(links, keys, deadline)
         links.count(host, 1)

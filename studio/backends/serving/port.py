@@ -111,7 +111,7 @@ class ModelHosts(Protocol):
         key: str,
         loader: str,
         args: Mapping[str, Any],
-        rows: Sequence[Mapping[str, Any]],
+        rows: Sequence[dict[str, Any]],
         *,
         timeout_s: float,
     ) -> Answer:
@@ -137,7 +137,7 @@ class ModelHosts(Protocol):
         key: str,
         loader: str,
         args: Mapping[str, Any],
-        rows: Sequence[Mapping[str, Any]],
+        rows: Sequence[dict[str, Any]],
         *,
         background: bytes,
         class_label: str | None,
@@ -156,7 +156,7 @@ class ModelHosts(Protocol):
         """
         ...
 
-    def ask(self, keys: Sequence[str], rows: Sequence[Mapping[str, Any]], *, deadline: float) -> Answer:
+    def ask(self, keys: Sequence[str], rows: Sequence[dict[str, Any]], *, deadline: float) -> Answer:
         """Have one of the replicas of a wished host predict: the one with the fewest requests of this process.
 
         Args:

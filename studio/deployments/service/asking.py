@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ ATTEMPTS = 3  # a request that ended so many hosts ends no more of them
 PAUSE_S = 0.05
 UNKNOWN_S = 10.0  # longest wait for hosts that the worker has not taken up, as after its restart
 
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[dict[str, Any]]
 
 
 def predict(
