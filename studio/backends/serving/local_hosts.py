@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import select
 import socket
 import threading
 import time
@@ -76,8 +77,8 @@ class _KnownHost:
 
     def is_alive(self) -> bool:
         """False when the process has ended."""
-        poller = zmq.Poller()
-        poller.register(self.life, zmq.POLLIN)
+        poller = select.poll()
+        poller.register(self.life, select.POLLIN)
         return not poller.poll(0)
 
     def close_idle(self) -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from studio.backends.mlflow.model_files import ModelColumn
 from studio.errors import InvalidInput, InvalidInputs, MalformedBody, TooLarge
-from studio.predictions.service.input_schema import GivenColumns
+from studio.predictions.service.input_schema import MAX_FAULTS, GivenColumns
 from studio.predictions.service.json_forms import check_row_count
 
 CSV: Final = "text/csv"
@@ -54,7 +54,7 @@ def read_csv(raw: bytes, known: Mapping[str, ModelColumn]) -> GivenColumns:
     check_row_count(len(rows), "header" if not header else "row 1")
     uneven = [number for number, row in enumerate(rows, 1) if len(row) != len(header) and (row or len(header) > 1)]
     if uneven:
-        faults = [(f"row {number}", f"must have {len(header)} values, as the header") for number in uneven[:100]]
+        faults = [(f"row {number}", f"must have {len(header)} values, as the header") for number in uneven[:MAX_FAULTS]]
         raise InvalidInputs(f"{len(uneven)} rows were refused", fields=faults)
     cells = zip(*(row or [""] for row in rows), strict=True)
     columns = {name: read_texts(known.get(name), texts) for name, texts in zip(header, cells, strict=True)}

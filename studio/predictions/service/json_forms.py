@@ -6,7 +6,7 @@ from typing import Any, Final
 from studio.domain.json_pointers import escape
 from studio.domain.request_forms import FORMS, find_shape_faults
 from studio.errors import InvalidInput, TooLarge
-from studio.predictions.service.input_schema import Given, GivenColumns, GivenRows, Place
+from studio.predictions.service.input_schema import MAX_FAULTS, Given, GivenColumns, GivenRows, Place
 
 MAX_ROWS: Final = 10_000
 Names = Sequence[str] | None
@@ -27,8 +27,7 @@ def read_document(document: Any, names: Names) -> Given:
     """
     faults = find_shape_faults(document)
     if faults:
-        counted = "1 field was refused" if len(faults) == 1 else f"{len(faults)} fields were refused"
-        raise InvalidInput(counted, fields=faults)
+        raise _fault_list(faults)
     form = next(form for form in FORMS if form in document)
     return _READERS[form](document[form], f"/{form}", names)
 
@@ -130,7 +129,7 @@ def _fault(at: str, told: str) -> InvalidInput:
 
 def _fault_list(faults: list[tuple[str, str]]) -> InvalidInput:
     counted = "1 field was refused" if len(faults) == 1 else f"{len(faults)} fields were refused"
-    return InvalidInput(counted, fields=faults[:100])
+    return InvalidInput(counted, fields=faults[:MAX_FAULTS])
 
 
 _READERS: Final[Mapping[str, Callable[[Any, str, Names], Given]]] = {
