@@ -222,14 +222,16 @@ def _write(
     media_type = negotiate(operation)
     if operation.query is not None:
         args["query"] = load_query(operation)
+    key = request.headers.get("Idempotency-Key") if operation.method == "POST" else None
     body: dict[str, Any] = {}
     body_hash = ""
     if operation.takes_body:
-        body, body_hash = load_body(operation, current_app.config["STUDIO_DATASET_LIMIT_BYTES"])
+        limit_bytes = current_app.config["STUDIO_DATASET_LIMIT_BYTES"]
+        body, body_hash = load_body(operation, limit_bytes, is_hashed=key is not None)
         if operation.body is not None or operation.form is not None:
             args["body"] = body
     actor = find_caller(body)
-    repeat = _claim(operation, edge, actor, body_hash)
+    repeat = None if key is None else _claim(operation, edge, actor, key, body_hash)
     if isinstance(repeat, KeptAnswer):
         headers = {**repeat.headers, "Idempotency-Replayed": "true"}
         return Response(repeat.body, repeat.status, headers)
@@ -255,10 +257,7 @@ def _write(
     return response  # only after the commit
 
 
-def _claim(operation: Operation, edge: Edge, actor: Actor, body_hash: str) -> Repeat | KeptAnswer | None:
-    key = request.headers.get("Idempotency-Key")
-    if operation.method != "POST" or key is None:
-        return None
+def _claim(operation: Operation, edge: Edge, actor: Actor, key: str, body_hash: str) -> Repeat | KeptAnswer:
     route = f"{operation.method} {request.path}?{request.query_string.decode('latin-1')}"
     return claim(lambda: edge.open_stores(actor, write=True), edge.seal, key, route, body_hash)
 

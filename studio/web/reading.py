@@ -57,8 +57,13 @@ def load_query(operation: Operation) -> dict[str, Any]:
     return loaded
 
 
-def load_body(operation: Operation, file_limit_bytes: int) -> tuple[Any, str]:
+def load_body(operation: Operation, file_limit_bytes: int, *, is_hashed: bool) -> tuple[Any, str]:
     """The body, checked, and the SHA-256 of what was sent; the time it takes is kept for ``seconds_of_reading``.
+
+    Args:
+        operation: What is asked for.
+        file_limit_bytes: Most bytes of a file in a form.
+        is_hashed: False gives no SHA-256, which of a large file takes seconds.
 
     Raises:
         TooLarge: It has more bytes than the operation takes.
@@ -68,14 +73,16 @@ def load_body(operation: Operation, file_limit_bytes: int) -> tuple[Any, str]:
     """
     if operation.form is not None and request.mimetype == MULTIPART:
         request.max_content_length = file_limit_bytes + FORM_SLACK_BYTES
-        return _load(operation.form, request.form.to_dict() | request.files.to_dict()), _hash_of_form()
+        form = _load(operation.form, request.form.to_dict() | request.files.to_dict())
+        return form, _hash_of_form() if is_hashed else ""
     begun = time.perf_counter()
     request.max_content_length = JSON_LIMIT_BYTES
     if (request.content_length or 0) > JSON_LIMIT_BYTES:
         raise TooLarge(f"This body may have {JSON_LIMIT_BYTES} bytes.")
     raw = request.get_data(cache=False)
+    body_hash = hashlib.sha256(raw).hexdigest() if is_hashed else ""
     if request.mimetype in operation.files:
-        return FileBody(request.mimetype, raw), hashlib.sha256(raw).hexdigest()
+        return FileBody(request.mimetype, raw), body_hash
     takes = [kind for kind, schema in ((JSON, operation.body), (MULTIPART, operation.form)) if schema]
     takes += operation.files
     if operation.error_form == "open_inference" and "Inference-Header-Content-Length" in request.headers:
@@ -93,7 +100,7 @@ def load_body(operation: Operation, file_limit_bytes: int) -> tuple[Any, str]:
         raise MalformedBody(f"The body nests lists and objects more than {NESTING_LIMIT} deep.")
     loaded = _load(operation.body or EmptyBody(), document)
     g.studio_reading_s = time.perf_counter() - begun
-    return loaded, hashlib.sha256(raw).hexdigest()
+    return loaded, body_hash
 
 
 def seconds_of_reading() -> float:
