@@ -7,7 +7,7 @@ import pandas as pd
 
 from studio.automl.calibration import Calibration
 from studio.automl.columns import ColumnReader
-from studio.automl.division import divide_rows
+from studio.automl.division import divide_rows, read_order
 from studio.automl.plan import Plan
 from studio.automl.preprocessing import Encoder, choose_encoding
 from studio.automl.problem import MIN_ROWS, FloatArray, IntArray, Problem, check_columns, choose_features
@@ -67,7 +67,7 @@ def prepare_clusters(frame: pd.DataFrame, plan: Plan) -> ClusterProblem:
     reader = ColumnReader(kinds, plan.written_of(kinds)).fit(frame)
     cells = reader.transform(frame)
     y = np.zeros(len(frame))
-    split = divide_rows(frame, plan, y, None, cells)[0]
+    split = divide_rows(frame, plan, y, None, cells, read_order(frame, plan))[0]
     encoding = choose_encoding(plan.preprocessing, categories="onehot", accepts_missing=False, scale=True)
     encoder = Encoder(encoding, plan.validation.random_state)
     encoder.fit_transform(cells.take(split.train), y[split.train], is_classification=False)

@@ -15,15 +15,22 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def divide_rows(
-    used: pd.DataFrame, plan: Plan, y: npt.NDArray[Any], classes: npt.NDArray[Any] | None, cells: Cells
+    used: pd.DataFrame,
+    plan: Plan,
+    y: npt.NDArray[Any],
+    classes: npt.NDArray[Any] | None,
+    cells: Cells,
+    times: FloatArray | None,
 ) -> tuple[Split, Folds, tuple[Folds, ...]]:
-    """The rows of each part, and of each fit of a trial and its repeats, as the plan wants them divided."""
+    """The rows of each part, and of each fit of a trial and its repeats, as the plan wants them divided.
+
+    Args:
+        times: As ``read_order`` gives them.
+    """
     settings = plan.validation
     strata = y if classes is not None and settings.stratify else None
-    times = groups = None
-    if settings.split == "time":
-        times = _sortable(used[_needed(settings.time_column, "time_column")], plan)
-    elif settings.split == "group":
+    groups = None
+    if settings.split == "group":
         groups = pd.factorize(used[_needed(settings.group_column, "group_column")], use_na_sentinel=False)[0]
     split = split_rows(settings, len(used), strata=strata, times=times, groups=groups)
     if plan.preprocessing.handle_missing == "drop":
@@ -40,22 +47,17 @@ def _needed(column: str | None, key: str) -> str:
     return column
 
 
-def _sortable(column: "pd.Series[Any]", plan: Plan) -> FloatArray:
-    """Times as numbers; rows without one come first."""
+def read_order(used: pd.DataFrame, plan: Plan) -> FloatArray | None:
+    """Times of the rows as numbers, where a plan divides by them; those without one come first, at minus infinity."""
+    if plan.validation.split != "time":
+        return None
+    column = used[_needed(plan.validation.time_column, "time_column")]
     if plan.column_types.get(str(column.name)) == "number" or pd.api.types.is_numeric_dtype(column.dtype):
         numbers = read_numbers(column)
     else:
         stamps = read_stamps(column)
         numbers = np.where(stamps.isna(), np.nan, stamps.astype("int64").to_numpy(dtype=np.float64))
     return np.where(np.isnan(numbers), -np.inf, numbers)
-
-
-def name_untimed(used: pd.DataFrame, plan: Plan) -> str:
-    """Says where rows without a time went; empty where there are none."""
-    if plan.validation.split != "time":
-        return ""
-    n_untimed = int(np.isneginf(_sortable(used[plan.validation.time_column], plan)).sum())
-    return f"{n_untimed} rows without a time are taken to be the oldest" if n_untimed else ""
 
 
 def _drop_gaps(split: Split, cells: Cells) -> Split:

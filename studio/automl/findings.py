@@ -51,6 +51,16 @@ def name_cut(y: npt.NDArray[Any], labels: Sequence[str] | None) -> str:
     return f"{n_cut} targets beyond {LARGEST:g} are taken to be {LARGEST:g}: divide the target first" if n_cut else ""
 
 
+def name_untimed(times: npt.NDArray[Any] | None) -> str:
+    """Says where rows without a time went; empty where there are none.
+
+    Args:
+        times: Of the rows, minus infinity where there is none; None where they do not divide the rows.
+    """
+    n_untimed = 0 if times is None else int(np.isneginf(times).sum())
+    return f"{n_untimed} rows without a time are taken to be the oldest" if n_untimed else ""
+
+
 def name_twins(cells: Cells, y: npt.NDArray[Any], split: Split) -> str:
     """Says how many rows are in a training row's likeness, target included; empty where none is.
 

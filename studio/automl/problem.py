@@ -11,8 +11,8 @@ import pandas as pd
 
 from studio.automl.calibration import Calibration
 from studio.automl.columns import Cells, ColumnReader, has_text, read_numbers
-from studio.automl.division import divide_rows, name_untimed
-from studio.automl.findings import name_cut, name_rare, name_silent, name_twins
+from studio.automl.division import divide_rows, read_order
+from studio.automl.findings import name_cut, name_rare, name_silent, name_twins, name_untimed
 from studio.automl.plan import Plan
 from studio.automl.preprocessing import telling_columns
 from studio.automl.result import SplitPrediction
@@ -237,20 +237,20 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
     used = frame if len(rows) == len(frame) else frame.iloc[rows]
     reader = ColumnReader(kinds, plan.written_of(kinds)).fit(used)
     cells = reader.transform(used)
-    split, folds, repeats = divide_rows(used, plan, y, classes, cells)
+    times = read_order(used, plan)
+    split, folds, repeats = divide_rows(used, plan, y, classes, cells, times)
     scored = np.sort(np.concatenate([validation for _, validation in folds]))
     n_without = len(frame) - len(rows)
     labels = None if classes is None else tuple(label_of(value) for value in classes)
-    notes = [("warning", f"{n_without} rows without a target were left out")] if n_without else []
     telling = telling_columns(cells.take(split.train))
     findings = (
-        name_untimed(used, plan),
+        f"{n_without} rows without a target were left out" if n_without else "",
+        name_untimed(times),
         name_cut(y, labels),
         name_silent(features, telling),
         name_rare(y, labels),
         name_twins(cells, y, split),
     )
-    notes += [("warning", text) for text in findings if text]
     return Problem(
         plan=plan,
         metric=_choose_metric(plan, y[scored], classes),
@@ -268,7 +268,7 @@ def prepare_problem(frame: pd.DataFrame, plan: Plan) -> Problem:
         scored=scored,
         has_class_weights=_wants_class_weights(plan, y, classes),
         sample=used.iloc[:1][list(features)],
-        notes=tuple(notes),
+        notes=tuple(("warning", text) for text in findings if text),
     )
 
 
