@@ -4,6 +4,7 @@ A column has one form, found over all its values and stored beside them, so that
 as text again, reads it as the column was read.
 """
 
+import functools
 import json
 import math
 import re
@@ -75,11 +76,6 @@ class WrittenNumber:
             f"|^({SIGN})({digits}){SPACE}?{mark}$"
         )
 
-    @property
-    def lenient(self) -> str:
-        """The same where the mark may be missing, as in what a caller sends."""
-        return f"{self.strict}|^({SIGN})({self.digits})$" if self.mark else self.strict
-
     def can_be(self, text: str) -> bool:
         """Whether a trimmed text has the form, mark included."""
         return re.fullmatch(self.strict, re.sub(IN_PARENTHESES, r"-\1", text)) is not None
@@ -87,7 +83,7 @@ class WrittenNumber:
     def read(self, text: str) -> float:
         """A text as a number; NaN where it is none of this form."""
         text = re.sub(IN_PARENTHESES, r"-\1", text.strip())
-        found = re.fullmatch(self.lenient, text)
+        found = _sent(self).fullmatch(text)
         if found is None:
             return math.nan
         bare = "".join(group or "" for group in (*found.groups()[::2], *found.groups()[1::2]))
@@ -101,6 +97,12 @@ class WrittenNumber:
         if not self.mark:
             return text
         return f"12{self.decimal}5%" if self.mark == PERCENT else f"{self.mark}{text}"
+
+
+@functools.cache
+def _sent(number: WrittenNumber) -> re.Pattern[str]:
+    """Pattern of the values of a column where the mark may be missing, as in what a caller sends."""
+    return re.compile(f"{number.strict}|^({SIGN})({number.digits})$" if number.mark else number.strict)
 
 
 @dataclass(frozen=True)
