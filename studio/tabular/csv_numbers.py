@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from studio.tabular.masks import are_all, is_any
 from studio.tabular.written import IN_PARENTHESES, MINUS, WrittenNumber, find_mark
 
 # Where several fit, the first of those with the decimal mark that the file shows elsewhere is taken.
@@ -23,7 +24,7 @@ def read_number(text: pa.Array, form: WrittenNumber, storage: pa.DataType) -> pa
         ArrowInvalid: A value is not of that form, or not of the storage type.
     """
     signed = pc.replace_substring_regex(text, IN_PARENTHESES, r"-\1")
-    if pc.all(pc.match_substring_regex(signed, form.strict)).as_py() is False:
+    if not are_all(pc.match_substring_regex(signed, form.strict)):
         raise pa.ArrowInvalid("another way to write a number")
     numbers = bare_numbers(signed, form).cast(storage)
     if pa.types.is_integer(storage):
@@ -52,15 +53,15 @@ class _Candidate:
         if not self.form.can_be(text[0].as_py()):
             return False
         signed = pc.replace_substring_regex(text, IN_PARENTHESES, r"-\1")
-        if pc.all(pc.match_substring_regex(signed, self.form.strict)).as_py() is False:
+        if not are_all(pc.match_substring_regex(signed, self.form.strict)):
             return False
         bare = bare_numbers(signed, self.form)
         numbers = pc.abs(bare.cast(pa.float64()))
-        if _any(pc.match_substring_regex(bare, ZERO_LED)) or _any(pc.greater(numbers, LARGEST_EXACT_INTEGER)):
+        if is_any(pc.match_substring_regex(bare, ZERO_LED)) or is_any(pc.greater(numbers, LARGEST_EXACT_INTEGER)):
             return False
         grouped = rf"\d{self.form.separator}\d{{3}}(?:\D|$)"
-        self.has_groups = self.has_groups or _any(pc.match_substring_regex(text, grouped))
-        self.has_decimals = self.has_decimals or _any(pc.match_substring_regex(bare, r"[.eE]"))
+        self.has_groups = self.has_groups or is_any(pc.match_substring_regex(text, grouped))
+        self.has_decimals = self.has_decimals or is_any(pc.match_substring_regex(bare, r"[.eE]"))
         return True
 
 
@@ -97,7 +98,7 @@ class NumberForms:
             self._candidates = [found for found in self._candidates if found.accepts(text)]
         if self._candidates:
             self._watch_lengths(text)
-            self._has_separators = self._has_separators or _any(pc.match_substring_regex(text, r"[.,]\d"))
+            self._has_separators = self._has_separators or is_any(pc.match_substring_regex(text, r"[.,]\d"))
 
     @property
     def decimal(self) -> str | None:
@@ -143,7 +144,7 @@ class NumberForms:
     def _is_plain_too(self, candidate: _Candidate, text: pa.Array) -> bool:
         if candidate.form.grouping == ".":
             return candidate.accepts(text)
-        if candidate.form.decimal == "," or _any(pc.match_substring_regex(text, NOT_FINITE)):
+        if candidate.form.decimal == "," or is_any(pc.match_substring_regex(text, NOT_FINITE)):
             return False
         candidate.has_decimals = True
         return True
@@ -152,7 +153,3 @@ class NumberForms:
         lengths = pc.min_max(pc.utf8_length(text))
         self._shortest = min(self._shortest, lengths["min"].as_py())
         self._longest = max(self._longest, lengths["max"].as_py())
-
-
-def _any(mask: pa.Array) -> bool:
-    return bool(pc.any(mask).as_py())

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from studio.errors import DatasetUnreadable
+from studio.tabular.csv_columns import ColumnObserver, Conclusion, Habits
 from studio.tabular.csv_layout import (
     MAX_RECORD_BYTES,
     Layout,
@@ -17,7 +18,7 @@ from studio.tabular.csv_layout import (
     unclosed_quote,
 )
 from studio.tabular.csv_text import check_text
-from studio.tabular.csv_values import ColumnObserver, Conclusion, Habits, convert_column
+from studio.tabular.csv_values import convert_column
 from studio.tabular.parquet_writing import write_parquet
 from studio.tabular.table import Column
 from studio.tabular.written import KEY, to_json

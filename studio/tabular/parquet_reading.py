@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 
 from studio.errors import DatasetEmpty, DatasetUnreadable
 from studio.tabular.csv_layout import check_names
-from studio.tabular.csv_values import UTC_TIMESTAMP, TextShape
+from studio.tabular.csv_values import UTC_TIMESTAMP
 from studio.tabular.parquet_writing import write_parquet
 from studio.tabular.table import Column, ColumnType
+from studio.tabular.text_shape import TextShape
 
 BATCH_CELLS = 1 << 21
 LARGEST_INT64 = 2**63 - 1
