@@ -81,14 +81,14 @@ def _is_id(found: ColumnProfile, values: pa.Array, present: int) -> bool:
 def _find_oddities(found: ColumnProfile, values: pa.Array, present: int) -> list[tuple[str, str]]:
     """What is unusual about values that describe rows: nearly all the same, many, rare or far out."""
     warnings = []
-    top = _share_of_top(found, values, present)
-    if found.distinct > 1 and present >= FEWEST_ROWS and top >= NEARLY_CONSTANT:
-        warnings.append(("nearly_constant", f"{top:.2%} of the values are the same"))
+    if found.distinct > 1 and present >= FEWEST_ROWS:
+        top = _share_of_top(found, values, present)
+        if top >= NEARLY_CONSTANT:
+            warnings.append(("nearly_constant", f"{top:.2%} of the values are the same"))
     if found.type is ColumnType.CATEGORY:
         if found.distinct > HIGH_CARDINALITY:
             warnings.append(("high_cardinality", f"{found.distinct} distinct values"))
-        rare = _count_rare(values)
-        if rare and found.distinct > 2 and present >= ROWS_FOR_RARE:
+        if found.distinct > 2 and present >= ROWS_FOR_RARE and (rare := _count_rare(values)):
             warnings.append(
                 ("rare_categories", f"{rare} of {found.distinct} values stand in fewer than {RARE_ROWS} rows")
             )
