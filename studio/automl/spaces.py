@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from studio.domain.json_pointers import escape
 from studio.errors import BadHyperparameter
@@ -97,6 +97,17 @@ class Number:
         told = [phrase.format(f"{end:.10g}") for phrase, end in ends if abs(end) < math.inf]
         kind = "a whole number" if self.is_whole else "a number"
         return " or ".join([" ".join([kind, *told]), *map(_as_sent, self.words)])
+
+
+FROM_0: Final = Number(low=0)
+ABOVE_0: Final = Number(above=0)
+SHARE_ABOVE_0: Final = Number(above=0, high=1)
+LARGEST_WHOLE: Final = 2**31 - 1  # boosters hold whole numbers in 32 bits
+
+
+def whole(low: int, high: int = LARGEST_WHOLE) -> Number:
+    """Whole numbers as boosters take them, both ends included."""
+    return Number(low=low, high=high, is_whole=True)
 
 
 @dataclass(frozen=True)

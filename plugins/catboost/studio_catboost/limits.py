@@ -5,47 +5,37 @@ CatBoost tells of a value that it does not take only when it trains.
 
 from typing import Final
 
-from studio.automl.spaces import Choice, Limits, Number
+from studio.automl.spaces import ABOVE_0, FROM_0, SHARE_ABOVE_0, Choice, Limits, Number, whole
 
-LARGEST: Final = 2**31 - 1
-
-
-def _whole(low: int, high: int = LARGEST) -> Number:
-    return Number(low=low, high=high, is_whole=True)
-
-
-_SHARE_ABOVE_0: Final = Number(above=0, high=1)
-_FROM_0: Final = Number(low=0)
-_ABOVE_0: Final = Number(above=0)
 _SHARED: Final[Limits] = {
-    "iterations": _whole(1),
-    "n_estimators": _whole(1),
-    "num_boost_round": _whole(1),
-    "num_trees": _whole(1),
-    "learning_rate": _ABOVE_0,
-    "depth": _whole(1, 16),
-    "l2_leaf_reg": _FROM_0,
-    "model_size_reg": _FROM_0,
-    "random_strength": _FROM_0,
-    "bagging_temperature": _FROM_0,
+    "iterations": whole(1),
+    "n_estimators": whole(1),
+    "num_boost_round": whole(1),
+    "num_trees": whole(1),
+    "learning_rate": ABOVE_0,
+    "depth": whole(1, 16),
+    "l2_leaf_reg": FROM_0,
+    "model_size_reg": FROM_0,
+    "random_strength": FROM_0,
+    "bagging_temperature": FROM_0,
     "bootstrap_type": Choice(("Bayesian", "Bernoulli", "MVS", "No")),
-    "subsample": _SHARE_ABOVE_0,
+    "subsample": SHARE_ABOVE_0,
     "sampling_frequency": Choice(("PerTree", "PerTreeLevel")),
-    "rsm": _SHARE_ABOVE_0,
-    "border_count": _whole(1, 65_535),
+    "rsm": SHARE_ABOVE_0,
+    "border_count": whole(1, 65_535),
     "feature_border_type": Choice(
         ("GreedyLogSum", "MaxLogSum", "Median", "MinEntropy", "Uniform", "UniformAndQuantiles")
     ),
     "nan_mode": Choice(("Min", "Max")),
     "grow_policy": Choice(("SymmetricTree", "Depthwise", "Lossguide")),
-    "min_data_in_leaf": _whole(1),
-    "max_leaves": _whole(2, 64),
+    "min_data_in_leaf": whole(1),
+    "max_leaves": whole(2, 64),
     "boosting_type": Choice(("Ordered", "Plain")),
     "fold_len_multiplier": Number(above=1),
-    "leaf_estimation_iterations": _whole(1),
+    "leaf_estimation_iterations": whole(1),
     "leaf_estimation_backtracking": Choice(("No", "AnyImprovement")),
-    "one_hot_max_size": _whole(0, 255),
-    "max_ctr_complexity": _whole(0, 16),
+    "one_hot_max_size": whole(0, 255),
+    "max_ctr_complexity": whole(0, 16),
     "counter_calc_method": Choice(("SkipTest", "Full")),
     "has_time": Choice((False, True)),
 }
