@@ -12,7 +12,7 @@ from studio.automl.estimators import EstimatorFamily
 from studio.automl.fitting import Configuration
 from studio.automl.member_files import part_path
 from studio.automl.problem import Problem
-from studio.automl.result import Footprint, Observer, Trial, TrialState
+from studio.automl.result import Observer, Trial, TrialState
 from studio.automl.schedule import Schedule
 from studio.automl.tasks import FoldReport, TrialOutcome, TrialTask, make_server, models_path, outputs_path
 from studio.automl.trials import PastTrial, Started, TrialFacts, TrialStore
@@ -102,8 +102,7 @@ class Campaign:
 
     def broken_limit(self, past: PastTrial) -> str:
         """Why a trial that completed cannot win, empty where it can."""
-        facts = past.facts
-        broken = Footprint(facts.latency_ms, facts.size_mb).broken_limit(self.problem.plan)
+        broken = past.facts.footprint.broken_limit(self.problem.plan)
         return broken or self._barred.get(past.number, "")
 
     def bar(self, number: int, reason: str) -> None:
@@ -308,7 +307,7 @@ class Campaign:
             began,
             reason,
             fold_scores=tuple(facts.fold_scores),
-            footprint=Footprint(facts.latency_ms, facts.size_mb),
+            footprint=facts.footprint,
         )
 
     def _log_trial(self, past: PastTrial) -> None:

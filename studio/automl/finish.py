@@ -316,7 +316,7 @@ def _describe(
             "weight": weight,
             "hyperparameters": dict(by_number[number].params),
         }
-        for number, weight in sorted(weights.items(), key=lambda item: -item[1])
+        for number, weight in _heaviest_first(weights)
     ]
     last = trials[-1]
     ensemble = Trial(
@@ -326,11 +326,15 @@ def _describe(
     return ensemble, (*trials, ensemble)
 
 
+def _heaviest_first(weights: Mapping[int, float]) -> list[tuple[int, float]]:
+    return sorted(weights.items(), key=lambda item: -item[1])
+
+
 def _members(campaign: Campaign, weights: Mapping[int, float]) -> list[dict[str, Any]]:
     """Who is in an ensemble, for programs; the heaviest first."""
     return [
         {"trial": number, "algorithm": campaign.trials[number].started.family, "weight": round(weight, 6)}
-        for number, weight in sorted(weights.items(), key=lambda item: -item[1])
+        for number, weight in _heaviest_first(weights)
     ]
 
 
@@ -339,10 +343,7 @@ def _log_blend(campaign: Campaign, weights: Mapping[int, float]) -> None:
     if len(weights) == 1:
         return
     families = {number: campaign.trials[number].started.family for number in weights}
-    named = [
-        f"{weight:.2f} {families[number]} (trial {number})"
-        for number, weight in sorted(weights.items(), key=lambda item: -item[1])
-    ]
+    named = [f"{weight:.2f} {families[number]} (trial {number})" for number, weight in _heaviest_first(weights)]
     n_left = len(campaign.ranked()) - len(weights)
     text = f"[Training] the ensemble: {', '.join(named)}; {n_left} other candidates add too little to these"
     campaign.observer.log("info", text, ensemble=_members(campaign, weights))

@@ -248,7 +248,7 @@ class _Server:
         return score is not None and not line.ask(FoldReport(task.number, n_folds, score))
 
     def _outcome(
-        self, task: TrialTask, score: float | None, fits: Sequence["_FoldFacts"], footprint: Footprint
+        self, task: TrialTask, score: float | None, fits: Sequence[_FoldFacts], footprint: Footprint
     ) -> TrialOutcome:
         return TrialOutcome(
             number=task.number,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from studio.automl.result import TrialState
+from studio.automl.result import Footprint, TrialState
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class TrialFacts:
     latency_ms: float | None = None
     size_mb: float | None = None
     fold_scores: Sequence[float | None] = ()
+
+    @property
+    def footprint(self) -> Footprint:
+        """Of a model it was fitted to; nothing where none was measured."""
+        return Footprint(self.latency_ms, self.size_mb)
 
     def as_dict(self) -> dict[str, Any]:
         """For a journal."""
