@@ -1,5 +1,6 @@
 """How rows and predictions travel between processes: as JSON, whatever types a model or a caller uses."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,11 @@ def to_json(value: Any) -> bytes:
         TypeError: An integer has more than 64 bits, or a text holds half a character.
     """
     return orjson.dumps(value, default=_other, option=OPTIONS)
+
+
+def as_texts(values: Iterable[Any]) -> list[str | None]:
+    """Values of several kinds as text: texts and missing ones as they are, all others as JSON."""
+    return [value if value is None or isinstance(value, str) else orjson.dumps(value).decode() for value in values]
 
 
 def _other(value: Any) -> Any:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 import pyarrow as pa
 
 from studio.automl.columns import read_text
 from studio.backends.mlflow.model_files import ModelColumn
 from studio.backends.serving.port import Answer
+from studio.backends.serving.wire import as_texts
 from studio.domain.identifiers import new_prediction_ids
 from studio.errors import PredictionFailed
 from studio.predictions import service as predictions
@@ -140,8 +140,7 @@ def _array(values: list[Any], storage: pa.DataType | None) -> pa.Array:
             return pa.array(values, storage)
         except (pa.ArrowInvalid, pa.ArrowTypeError):
             pass
-    texts = [value if value is None or isinstance(value, str) else orjson.dumps(value).decode() for value in values]
-    return pa.array(texts, pa.string())
+    return pa.array(as_texts(values), pa.string())
 
 
 def _values_of(array: pa.Array, column: ModelColumn | None) -> list[Any]:

@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from studio.backends.serving.wire import as_texts
+
 INPUT = "input."  # before the name of a feature
 
 
@@ -54,5 +56,4 @@ def _feature(cells: Sequence[Any]) -> pa.Array:
         return pa.array(cells, pa.bool_())
     if kinds <= {int, float}:
         return pa.array([None if cell is None else float(cell) for cell in cells], pa.float64())
-    texts = [cell if cell is None or isinstance(cell, str) else orjson.dumps(cell).decode() for cell in cells]
-    return pa.array(texts, pa.string())
+    return pa.array(as_texts(cells), pa.string())
