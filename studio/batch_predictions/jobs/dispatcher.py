@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from studio.backends.execution.dispatching import JobDispatcher, LiveJob
 from studio.batch_predictions.service.queue import (
+    UNFINISHED,
     Claim,
     claim_batch,
     expire_leases,
@@ -55,9 +56,8 @@ class BatchDispatcher(JobDispatcher[_LiveBatch]):
                 if is_id("batch", holder) and db.get(BatchJobRow, holder) is None:
                     datasets.end_hold(db, holder)
         idle = [name for name in self._idle_folders() if is_id("batch", name)]
-        unfinished = [status.value for status in BatchStatus if not status.is_finished]
         with self._database.transaction(write=False) as db:
-            query = select(BatchJobRow.id).where(BatchJobRow.id.in_(idle), BatchJobRow.status.in_(unfinished))
+            query = select(BatchJobRow.id).where(BatchJobRow.id.in_(idle), BatchJobRow.status.in_(UNFINISHED))
             wanted = set(db.scalars(query))
         for name in set(idle) - wanted:
             shutil.rmtree(self._folder_of(name), ignore_errors=True)

@@ -1,7 +1,7 @@
 """The work folder of a job: a file for each chunk that is done, and the whole put together from them."""
 
 import csv
-import os
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from studio.backends.files.whole_file import whole_file
 from studio.batch_predictions.jobs.chunks import Predicted
 from studio.tabular.parquet_writing import write_parquet
 
@@ -47,11 +48,12 @@ class Parts:
     def keep(self, number: int, found: Predicted) -> None:
         """Keep a chunk: its errors first, as the other file says that it is done."""
         if found.errors:
-            with self._temporary().open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows((error.row, error.column, error.message) for error in found.errors)
-            self._place(self._errors(number))
-        pq.write_table(found.table, self._temporary(), compression="zstd")
-        self._place(self._part(number))
+            lines = io.StringIO(newline="")
+            csv.writer(lines).writerows((error.row, error.column, error.message) for error in found.errors)
+            with whole_file(self._errors(number)) as file:
+                file.write(lines.getvalue().encode())
+        with whole_file(self._part(number)) as file:
+            pq.write_table(found.table, file, compression="zstd")
         self._count(number, found.table.num_rows, found.n_failed)
 
     def assemble(self, folder: Path) -> dict[str, Path]:
@@ -113,14 +115,6 @@ class Parts:
 
     def _errors(self, number: int) -> Path:
         return self._folder / f"errors-{number:08d}.csv"
-
-    def _temporary(self) -> Path:
-        return self._folder / "being-written"
-
-    def _place(self, path: Path) -> None:
-        with self._temporary().open("rb") as file:
-            os.fsync(file.fileno())
-        self._temporary().replace(path)
 
 
 def _column(table: pa.Table, field: pa.Field) -> pa.ChunkedArray | pa.Array:

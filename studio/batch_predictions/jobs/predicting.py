@@ -67,6 +67,7 @@ class _Job:
             if BatchStatus(row.status).is_finished:
                 return
             self._model_id, dataset_id = row.model_id, row.dataset_id
+            self._hosts, self._files = stores.hosts, stores.files
             asked = predictions.find_asked(stores, row.model_id, version_id_of(row.version))
             if asked is None:
                 raise VersionNotFound(version_id_of(row.version))
@@ -75,11 +76,12 @@ class _Job:
                 datasets.fetch_table(stores, dataset_id, table)
         schema = predictions.InputSchema(asked.columns)
         kind = asked.outputs[0].type if asked.outputs else None
+        ask = self._asker(asked)
         with pq.ParquetFile(table) as file:
             total = file.metadata.num_rows
             for number, (start, chunk) in enumerate(_chunks(file)):
                 if not self._parts.has(number, len(chunk)):
-                    found = predict_chunk(chunk, start, schema, self._asker(asked), kind)
+                    found = predict_chunk(chunk, start, schema, ask, kind)
                     self._parts.keep(number, found)
                 self._tell(total)
         self._hand_out(total)
@@ -90,9 +92,7 @@ class _Job:
             until = time.monotonic() + PATIENCE_S
             while True:
                 try:
-                    with self._open(write=False) as stores:
-                        hosts = stores.hosts
-                    return hosts.predict(
+                    return self._hosts.predict(
                         asked.compiled_key, DEPLOYED_LOADER, asked.compiled_loading, rows, timeout_s=ASK_TIMEOUT_S
                     )
                 except BackendDown:
@@ -114,14 +114,12 @@ class _Job:
         self._tell(total, at_once=True)
         folder, files = f"{self._model_id}/batches/{self._id}", {}
         written = self._parts.assemble(self._folder / "result")
-        with self._open(write=False) as stores:
-            store = stores.files
         for name, path in written.items():
-            files[name] = store.put_path(f"{folder}/{path.name}", path)
+            files[name] = self._files.put_path(f"{folder}/{path.name}", path)
         try:
             self._end(files)
         except BatchNotFound:  # deleted with its model, whose files may be gone already
-            store.delete_folder(folder)
+            self._files.delete_folder(folder)
             raise
 
     def _end(self, files: dict[str, StoredFile]) -> None:

@@ -19,6 +19,7 @@ from studio.domain.batch_jobs import BatchFailure, BatchStatus
 
 LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 3
+UNFINISHED = [status.value for status in BatchStatus if not status.is_finished]
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,7 @@ class Claim:
 
 def has_work(db: Session) -> bool:
     """Whether any job has not ended; a look that takes no lock."""
-    waiting = BatchStatus.QUEUED.value, BatchStatus.RUNNING.value
-    return db.scalar(select(BatchJobRow.id).where(BatchJobRow.status.in_(waiting)).limit(1)) is not None
+    return db.scalar(select(BatchJobRow.id).where(BatchJobRow.status.in_(UNFINISHED)).limit(1)) is not None
 
 
 def claim_batch(db: Session, worker_id: str, *, now: datetime) -> Claim | None:
