@@ -77,6 +77,7 @@ class OnnxExport:
             compared = f"largest difference {found.max_difference:.3g} over {found.rows} validation rows"
             log("info", f"[Pipeline] ONNX file of {size_mb:.1f} MB: {compared}")
         else:
+            self.path.unlink(missing_ok=True)  # perhaps it was written before the process was ended
             log("warning", f"[Pipeline] no ONNX file: {found.reason}")
         return found
 
@@ -101,13 +102,12 @@ def _make_serve(result: SearchResult, frame: pd.DataFrame) -> Serve:
 
 
 def _write(result: SearchResult, frame: pd.DataFrame, job: _Job) -> OnnxCheck:
-    """Write the file and compare it; one that differs is removed."""
+    """Write the file and compare it."""
     model, path = convert(result.estimator), job.path
     path.write_bytes(model.SerializeToString())
     rows = frame[list(result.feature_columns)].iloc[result.splits["validation"].row_index]
     found = measure_parity(result.estimator, path, rows, until=job.until)
     if not found.is_kept:
-        path.unlink()
         size, allowed = f"{found.max_difference:.3g}", f"{found.tolerance:.3g}"
         reason = f"its outputs differ by up to {size} from the model's own, {allowed} is allowed"
         return _check_of(found, reason)
