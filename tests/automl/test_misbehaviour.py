@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import pickle
 
 import numpy as np
 import psutil
@@ -66,16 +67,18 @@ def test_a_final_fit_that_misbehaves_leaves_the_fold_models(toy_family, recorder
 
 @pytest.mark.parametrize("mood", ENDS)
 def test_a_model_that_cannot_be_evaluated_gives_way_to_the_next(toy_family, recorder, tmp_path, mood):
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     frame = toy_table()
-    frame["y"] = 100 + frame["a"] + rng.normal(size=len(frame)) * 5  # the mean does well
+    frame["y"] = 100 + 5 * np.sin(9 * frame["a"]) + rng.normal(size=len(frame))  # which no other family learns
     plan = dataclasses.replace(
         TOY, algorithm="auto", max_trials=4, memory_cap_mb=cap_mb(),
-        hyperparameters={"mood": mood, "stage": "final", "shift": 0.0},
+        hyperparameters={"mood": mood, "stage": "final", "shift": 0.0, "wave": 5.0},
     )  # fmt: skip
     result = search(frame, plan, observer=recorder, work_folder=tmp_path)
     used = [result.algorithm, *(member["algorithm"] for member in result.hyperparameters.get("members", ()))]
     assert "toy" not in used
+    barred = [message for _, message in recorder.logs if "toy cannot win: it could not be evaluated" in message]
+    assert any(ENDS[mood] in message for message in barred)
 
 
 def test_no_model_that_can_be_evaluated_says_why(toy_family, recorder, tmp_path):
@@ -86,20 +89,34 @@ def test_no_model_that_can_be_evaluated_says_why(toy_family, recorder, tmp_path)
         search(toy_table(), plan, observer=recorder, work_folder=tmp_path)
 
 
-def test_the_whole_ensemble_keeps_the_limits(messy, recorder, tmp_path):
+def size_mb_of(result):
+    return len(pickle.dumps(result.estimator, protocol=5)) / 2**20
+
+
+def test_the_whole_model_keeps_the_limits(messy, recorder, tmp_path):
     free = dataclasses.replace(MESSY, max_trials=5)
     (tmp_path / "free").mkdir()
     result = search(messy, free, observer=recorder, work_folder=tmp_path / "free")
     sizes = sorted(trial.footprint.size_mb for trial in result.candidates if trial.footprint.size_mb)
     limit = sizes[len(sizes) // 2]
+    whole_mb = size_mb_of(result)
+    assert limit < whole_mb
     (tmp_path / "tight").mkdir()
     tight = dataclasses.replace(free, max_model_mb=limit)
     result = search(messy, tight, observer=recorder, work_folder=tmp_path / "tight")
     winner = next(trial for trial in reversed(result.candidates) if trial.algorithm == result.algorithm)
     assert winner.footprint.size_mb is not None
+    assert size_mb_of(result) <= limit
     lost = [trial for trial in result.candidates if trial.footprint.size_mb and trial.footprint.size_mb > limit]
     assert lost
     assert all("cannot win" in trial.message for trial in lost)
+
+    limit = 0.9 * whole_mb  # each trial's own model keeps it
+    assert sizes[-1] < limit
+    (tmp_path / "whole").mkdir()
+    tight = dataclasses.replace(free, max_model_mb=limit)
+    result = search(messy, tight, observer=recorder, work_folder=tmp_path / "whole")
+    assert size_mb_of(result) <= limit
 
 
 def test_a_limit_that_is_broken_is_named():

@@ -18,15 +18,15 @@ SEED = 42  # of the first draw of the folds
 
 
 class MeanModel(BaseEstimator):
-    """Predicts the mean of the training target, moved by a shift."""
+    """Predicts the mean of the training target, moved by a shift and by a wave over the first column."""
 
-    def __init__(self, mood="steady", shift=0.5, stage="fit", pause_s=0.0):
-        self.mood, self.shift, self.stage, self.pause_s = mood, shift, stage, pause_s
+    def __init__(self, mood="steady", shift=0.5, stage="fit", pause_s=0.0, wave=0.0):
+        self.mood, self.shift, self.stage, self.pause_s, self.wave = mood, shift, stage, pause_s, wave
 
     def predict(self, X):
         if self.stage == "final" and len(X) > MANY_ROWS:
             misbehave(self.mood)
-        return np.full(len(X), self.mean_ + self.shift)
+        return self.mean_ + self.shift + self.wave * np.sin(9 * np.asarray(X, dtype=float)[:, 0])
 
 
 def misbehave(mood):
@@ -58,7 +58,7 @@ class ToyFamily(EstimatorFamily):
         return {"mood": Choice(MOODS), "shift": FloatRange(-1.0, 1.0)}
 
     def default(self, task):
-        return {"mood": "steady", "shift": 0.5, "stage": "fit", "pause_s": 0.0}
+        return {"mood": "steady", "shift": 0.5, "stage": "fit", "pause_s": 0.0, "wave": 0.0}
 
     def portfolio(self, task):
         return [{"mood": mood} for mood in MOODS[1:]]

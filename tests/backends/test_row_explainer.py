@@ -104,6 +104,7 @@ def test_numbers_add_up_to_the_prediction(tmp_path, algorithm, long_tail):
     loaded, rows = hosted(trained(frame, tmp_path, task="regression", algorithm=algorithm), frame, list(TYPES))
     found = explain(loaded, rows[40:90], rows[:3])
     assert found["output"] == "prediction"
+    assert len(found["rows"]) == 3
     for row in found["rows"]:
         assert row["class_label"] is None
         assert total(row) == pytest.approx(row["prediction"], rel=1e-4)
@@ -131,6 +132,7 @@ def test_a_forecast_is_explained_in_its_own_unit(tmp_path):
     )
     loaded, rows = hosted(pipeline, frame, ["day", "y"])
     found = explain(loaded, rows[-40:], [{"day": "2024-05-02", "y": None}, {"day": "2024-05-05", "y": None}])
+    assert len(found["rows"]) == 2
     for row in found["rows"]:
         assert total(row) == pytest.approx(row["prediction"])
 
@@ -141,7 +143,9 @@ def test_membership_of_the_own_cluster_is_explained(tmp_path):
     types = {"x": "number", "z": "number"}
     pipeline = trained(frame, tmp_path, task="clustering", types=types, target="", max_trials=3)
     loaded, rows = hosted(pipeline, frame, ["x", "z"])
-    for row in explain(loaded, rows[:60], rows[60:64])["rows"]:
+    found = explain(loaded, rows[:60], rows[60:64])
+    assert len(found["rows"]) == 4
+    for row in found["rows"]:
         assert row["class_label"] == str(row["prediction"])
         assert total(row) == pytest.approx(1)
         assert max(row["values"], key=row["values"].get) == "x"
