@@ -111,7 +111,6 @@ class Worker:
         return [
             Duty("runs", TICK_S, self._dispatch),
             Duty("batch predictions", TICK_S, self._predict_batches),
-            Duty("prediction log", GATHER_EVERY_S, self._gather),
             Duty("schedules", 2.0, self._start_due),
             Duty("run folders", 30.0, self._dispatcher.sweep),
             Duty("batch folders", 30.0, self._batches.sweep),
@@ -122,8 +121,8 @@ class Worker:
         ]
 
     def _make_duties_beside(self) -> dict[str, list[Duty]]:
-        """In threads of their own: no run waits while large files of MLflow clients' versions are read, and no
-        deployment for anything else.
+        """In threads of their own: no run waits while large files of MLflow clients' versions are read or logged
+        predictions are stored, and no deployment for anything else.
         """
         runtime = self._runtime
         caretaker = Caretaker(runtime.database, runtime.open_stores, self._hosts, runtime.clock)
@@ -133,6 +132,7 @@ class Worker:
                 Duty("changed registries", 2.0, self._reconcile_changed),
                 Duty("registries", 120.0, self._reconcile_all),
             ],
+            "prediction log": [Duty("prediction log", GATHER_EVERY_S, self._gather)],
             "deployments": [
                 Duty("deployments", 0.5, caretaker.step),
                 Duty("limits of deployments", 5.0, watch.step),
